@@ -1,0 +1,1 @@
+"""Runtimes that turn prepared windows into embeddings; they know nothing of ECG."""
