@@ -1,0 +1,68 @@
+"""What every reader promises, and the limits that all of them keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from ecgscreen.recording import Recording
+
+MAX_SIGNALS = 512
+"""Signals of one recording. A body-surface map has about 250."""
+
+MAX_SAMPLES = 1 << 28
+"""Samples of one recording, all signals together: 24 h of 12 leads at 250 Hz, 1 GiB."""
+
+MIN_SAMPLING_RATE = 20.0
+MAX_SAMPLING_RATE = 100_000.0
+"""In Hz. Below the first no QRS complex can be seen, and resampling a "0.001 Hz" file
+would multiply its length by 100,000; no recorder goes beyond the second."""
+
+_TOKEN_LENGTH = 24
+
+
+class Reader(Protocol):
+    """Reads the recordings of one family of formats."""
+
+    def __call__(self, path: Path, root: Path) -> Recording:
+        """Read one recording.
+
+        Parameters
+        ----------
+        path
+            The file that names the recording.
+        root
+            The folder given to the scan; nothing outside it is read.
+
+        Returns
+        -------
+        The recording, with at least one known lead.
+
+        Raises
+        ------
+        RecordingError
+            With the reason, whatever the file holds.
+        OSError
+            If the file cannot be opened or read.
+        """
+        ...
+
+
+def safe_token(text: str | bytes) -> str:
+    """Make a token of a file fit for a report: short, printable ASCII only.
+
+    Parameters
+    ----------
+    text
+        A number, a unit or a lead name as found; bytes are taken as Latin-1.
+
+    Returns
+    -------
+    At most 24 characters of it, others than printable ASCII as backslash escapes.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("latin-1")
+    shown = text[:_TOKEN_LENGTH].encode("unicode_escape").decode("ascii")
+    if len(text) > _TOKEN_LENGTH or len(shown) > _TOKEN_LENGTH:
+        return shown[:_TOKEN_LENGTH] + "..."
+    return shown

@@ -1,0 +1,136 @@
+"""Opening files that somebody else wrote: regular files inside the folder, nothing else."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from ecgscreen.recording import RecordingError, SkipReason
+
+_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
+
+@contextmanager
+def open_inside(path: Path, root: Path) -> Iterator[tuple[int, int]]:
+    """Open a regular file for reading, if it lies inside a folder.
+
+    Symbolic links are followed as long as what is opened lies inside `root`. Anything but a
+    regular file is refused before it is opened (a FIFO would block, a device may react), and
+    again on the open descriptor, so that exchanging the file in between gains nothing.
+
+    Parameters
+    ----------
+    path
+        The file.
+    root
+        The folder given to the scan.
+
+    Yields
+    ------
+    The file descriptor, closed afterwards, and the size in bytes.
+
+    Raises
+    ------
+    RecordingError
+        NOT_A_FILE or OUTSIDE_FOLDER.
+    OSError
+        If the file cannot be opened.
+    """
+    try:
+        mode = path.stat().st_mode
+    except ValueError as error:
+        raise RecordingError(SkipReason.NOT_A_FILE, "the name holds a NUL character") from error
+    _require_regular(mode)
+    descriptor = os.open(path, _OPEN_FLAGS)
+    try:
+        status = os.fstat(descriptor)
+        _require_regular(status.st_mode)
+        if not _is_inside(descriptor, path, root):
+            raise RecordingError(
+                SkipReason.OUTSIDE_FOLDER, "a symbolic link leads out of the folder given"
+            )
+        yield descriptor, status.st_size
+    finally:
+        os.close(descriptor)
+
+
+def read_exactly(descriptor: int, n_bytes: int, offset: int) -> bytes:
+    """Read a range of a file.
+
+    Parameters
+    ----------
+    descriptor
+        Of an open regular file.
+    n_bytes
+        Length of the range; the caller has checked it against the file's size.
+    offset
+        Start of the range.
+
+    Raises
+    ------
+    RecordingError
+        TRUNCATED if the file ends before.
+    """
+    content = os.pread(descriptor, n_bytes, offset)
+    if len(content) == n_bytes:
+        return content
+    # One call returns at most 2 GiB, and less where a network drive says so.
+    parts = [content]
+    n_read = len(content)
+    while n_read < n_bytes and parts[-1]:
+        parts.append(os.pread(descriptor, n_bytes - n_read, offset + n_read))
+        n_read += len(parts[-1])
+    if n_read < n_bytes:
+        raise RecordingError(
+            SkipReason.TRUNCATED, f"{n_read} bytes after byte {offset}, expected {n_bytes}"
+        )
+    return b"".join(parts)
+
+
+def real_folder(folder: Path) -> str:
+    """Resolve a folder once for all its files.
+
+    Parameters
+    ----------
+    folder
+        Absolute, or relative to the working directory.
+
+    Returns
+    -------
+    The absolute path without symbolic links.
+    """
+    return _real_folder(folder, None if folder.is_absolute() else Path.cwd())
+
+
+@lru_cache(maxsize=256)
+def _real_folder(folder: Path, working_directory: Path | None) -> str:
+    return str((working_directory or Path()).joinpath(folder).resolve())
+
+
+def _require_regular(mode: int) -> None:
+    if stat.S_ISREG(mode):
+        return
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    kind = kinds.get(stat.S_IFMT(mode), "of unknown kind")
+    raise RecordingError(SkipReason.NOT_A_FILE, f"it is {kind}, expected a regular file")
+
+
+def _is_inside(descriptor: int, path: Path, root: Path) -> bool:
+    try:
+        # What was opened, whichever links led there: unlike resolving the path it cannot be
+        # outrun by exchanging a link, and it is one system call instead of one a folder.
+        real = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+    except FileNotFoundError:  # no /proc
+        real = str(path.resolve())
+    folder = real_folder(root)
+    return real.startswith(folder if folder.endswith("/") else folder + "/")
