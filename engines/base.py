@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class EngineUnavailableError(Exception):
+    """An engine, or a precision of it, is not to be had on this machine.
+
+    Parameters
+    ----------
+    message
+        What was asked for and what is missing.
+    advice
+        The command or option that helps.
+    """
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(f"{message}: {advice}")
+        self.message = message
+        self.advice = advice
 
 
 @dataclass(frozen=True)
@@ -60,3 +78,44 @@ class Engine(Protocol):
         float32, shape (N, D): unit vectors, a row a window.
         """
         ...
+
+
+class Batches:
+    """Cuts any number of windows into batches of one fixed shape.
+
+    Parameters
+    ----------
+    batch_size, n_leads, n_samples
+        The shape of a batch; its buffers are kept and used again.
+    """
+
+    def __init__(self, batch_size: int, n_leads: int, n_samples: int) -> None:
+        self._windows = np.zeros((batch_size, n_leads, n_samples), dtype=np.float32)
+        self._lead_mask = np.zeros((batch_size, n_leads), dtype=np.float32)
+
+    def cut(
+        self, windows: NDArray[np.float32], lead_mask: NDArray[np.bool_]
+    ) -> Iterator[tuple[slice, dict[str, NDArray[np.float32]]]]:
+        """Yield the rows a batch stands for, and the batch.
+
+        The arrays of a batch are overwritten by the next one.
+
+        Raises
+        ------
+        ValueError
+            If the shapes are not (N, n_leads, n_samples) and (N, n_leads).
+        """
+        size, *rest = self._windows.shape
+        if list(windows.shape[1:]) != rest or lead_mask.shape != windows.shape[:2]:
+            raise ValueError(
+                f"windows {windows.shape} and lead mask {lead_mask.shape}, "
+                f"expected (N, {rest[0]}, {rest[1]}) and (N, {rest[0]})"
+            )
+        for start in range(0, len(windows), size):
+            rows = slice(start, min(start + size, len(windows)))
+            n = rows.stop - rows.start
+            self._windows[:n] = windows[rows]
+            self._windows[n:] = 0
+            self._lead_mask[:n] = lead_mask[rows]
+            self._lead_mask[n:] = 0
+            yield rows, {"windows": self._windows, "lead_mask": self._lead_mask}

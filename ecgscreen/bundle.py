@@ -1,0 +1,227 @@
+"""Load and check a model bundle: a folder of plain arrays and one manifest, never a pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.errors import BundleError
+from ecgscreen.preprocess import PreprocessConfig
+from ecgscreen.recording import LEADS
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+FILES = (
+    "encoder.onnx",
+    "text_head.npz",
+    "concepts.npz",
+    "reference.npz",
+    "calibration.json",
+    "check.npz",
+)
+OPTIONAL_FILES = frozenset({"reference.npz"})
+_MAX_MANIFEST_BYTES = 4 << 20
+_ADVICE = "copy the whole bundle again from where it was exported"
+
+
+@dataclass(frozen=True)
+class TextHead:
+    """The trained projection from the language model's space to the embedding space.
+
+    Attributes
+    ----------
+    weight_1, bias_1
+        float32, shapes (hidden, text size) and (hidden,).
+    weight_2, bias_2
+        float32, shapes (D, hidden) and (D,).
+    """
+
+    weight_1: NDArray[np.float32]
+    bias_1: NDArray[np.float32]
+    weight_2: NDArray[np.float32]
+    bias_2: NDArray[np.float32]
+
+    def project(self, text: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Unit vectors, float32 (N, D), for text embeddings (N, text size)."""
+        x = text @ self.weight_1.T + self.bias_1
+        # GELU in the form with tanh (Hendrycks & Gimpel 2016), as in training.
+        x = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+        y = x @ self.weight_2.T + self.bias_2
+        projected: NDArray[np.float32] = y / np.linalg.norm(y, axis=1, keepdims=True)
+        return projected.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold on the score of a concept, and how it was chosen.
+
+    Attributes
+    ----------
+    threshold
+        Flagged where the score is at least this.
+    n_positive, n
+        Recordings of the set with the concept, and all of them.
+    criterion
+        Such as "largest F1".
+    """
+
+    threshold: float
+    n_positive: int
+    n: int
+    criterion: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked bundle. Every byte read from it is the byte that was hashed.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    sha256
+        Of the manifest, which names the SHA-256 of every other file.
+    manifest
+        As written by the trainer; see shared sections of MODEL_CARD.md.
+    preprocessing
+        How the encoder's input is made.
+    """
+
+    path: Path
+    sha256: str
+    manifest: dict[str, Any]
+    preprocessing: PreprocessConfig
+    contents: dict[str, bytes]
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return str(self.manifest["name"])
+
+    @property
+    def embedding_size(self) -> int:
+        """D."""
+        return int(self.manifest["embedding_size"])
+
+    @property
+    def encoder_onnx(self) -> bytes:
+        """The encoder, as an ONNX file's bytes."""
+        return self.contents["encoder.onnx"]
+
+    @cached_property
+    def concepts(self) -> dict[str, NDArray[np.float32]]:
+        """Unit vectors, float32 (D,), of the vocabulary's concepts by id."""
+        arrays = self._arrays("concepts.npz")
+        return dict(zip(arrays["ids"].tolist(), arrays["embeddings"], strict=True))
+
+    @cached_property
+    def seen_concepts(self) -> frozenset[str]:
+        """Concepts that occurred in the training text; others are zero-shot."""
+        return frozenset(self.manifest["training"]["seen_concepts"])
+
+    @cached_property
+    def text_head(self) -> TextHead:
+        """The projection for words that `concepts` does not hold."""
+        arrays = self._arrays("text_head.npz")
+        return TextHead(**{key: arrays[key] for key in TextHead.__dataclass_fields__})
+
+    @cached_property
+    def reference(self) -> NDArray[np.float16] | None:
+        """Embeddings of the reference population, float16 (R, D), or None if left out."""
+        if "reference.npz" not in self.contents:
+            return None
+        embeddings: NDArray[np.float16] = self._arrays("reference.npz")["embeddings"]
+        return embeddings
+
+    @cached_property
+    def operating_points(self) -> dict[str, OperatingPoint]:
+        """Operating points by concept id, learned on the bundle's validation fold."""
+        calibration = json.loads(self.contents["calibration.json"])
+        return {
+            concept: OperatingPoint(**point)
+            for concept, point in calibration["operating_points"].items()
+        }
+
+    @cached_property
+    def check(self) -> dict[str, NDArray[Any]]:
+        """``windows``, ``lead_mask`` and the ``embeddings`` that an engine must give for them."""
+        return self._arrays("check.npz")
+
+    def _arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        try:
+            with np.load(io.BytesIO(self.contents[name]), allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (ValueError, KeyError, OSError) as error:
+            raise BundleError(f"{self.path / name}: {error}", _ADVICE) from error
+
+
+def default_bundle() -> Path:
+    """Where the shipped bundle lies."""
+    return Path(str(files("ecgscreen"))) / "models" / "default"
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Read a bundle and check every file of it against the manifest.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing, longer or shorter, or of another hash than the manifest says, or
+        the manifest is of another format version or not made for this program.
+    """
+    raw = _read(path, MANIFEST, _MAX_MANIFEST_BYTES)
+    try:
+        manifest = json.loads(raw)
+        version = manifest["format_version"]
+        listed = dict(manifest["files"])
+        expected = {name: (int(f["bytes"]), str(f["sha256"])) for name, f in listed.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BundleError(
+            f"{path / MANIFEST}: not a bundle's manifest: {error}", _ADVICE
+        ) from error
+    if version != FORMAT_VERSION:
+        raise BundleError(
+            f"{path / MANIFEST}: format version {version}, expected {FORMAT_VERSION}",
+            "use the version of ecgscreen that the bundle was made for, or export it again",
+        )
+    contents = {}
+    for name in FILES:
+        if name not in expected:
+            if name in OPTIONAL_FILES:
+                continue
+            raise BundleError(f"{path / MANIFEST}: does not list {name}", _ADVICE)
+        size, sha256 = expected[name]
+        contents[name] = _read(path, name, size)
+        if len(contents[name]) != size:
+            raise BundleError(
+                f"{path / name}: {len(contents[name])} bytes, expected {size}", _ADVICE
+            )
+        if (found := hashlib.sha256(contents[name]).hexdigest()) != sha256:
+            raise BundleError(f"{path / name}: SHA-256 {found}, expected {sha256}", _ADVICE)
+    try:
+        if tuple(manifest["lead_order"]) != LEADS:
+            raise ValueError(f"lead order {manifest['lead_order']}, expected {list(LEADS)}")
+        config = PreprocessConfig.from_dict(manifest["preprocessing"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path / MANIFEST}: {error}", _ADVICE) from error
+    return Bundle(path, hashlib.sha256(raw).hexdigest(), manifest, config, contents)
+
+
+def _read(folder: Path, name: str, limit: int) -> bytes:
+    """A file's bytes, at most one more than `limit`, so that a longer file shows as such."""
+    try:
+        with (folder / name).open("rb") as file:
+            return file.read(limit + 1)
+    except FileNotFoundError as error:
+        raise BundleError(f"{folder / name}: missing", _ADVICE) from error
+    except OSError as error:
+        raise BundleError(f"{folder / name}: {error.strerror}", _ADVICE) from error

@@ -1,0 +1,169 @@
+"""From a recording to the encoder's input: the one copy, for training and for scanning."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.recording import LEADS, Recording, RecordingError, SkipReason
+from ecgscreen.resampling import BandPass, remove_baseline, resample
+
+MIN_SAMPLING_RATE = 80.0
+"""Hz. Slower recordings have lost the QRS complex's detail below the pass band's edge."""
+MAX_SAMPLING_RATE = 20_000.0
+
+
+@dataclass(frozen=True)
+class PreprocessConfig:
+    """How windows are made; travels with the model bundle.
+
+    Attributes
+    ----------
+    sampling_rate
+        Of the windows, in Hz.
+    window_s
+        Length of a window in seconds.
+    high_pass_hz, low_pass_hz, stop_hz
+        See `BandPass`.
+    millivolts_per_unit
+        Recordings in mV are divided by this, so that they come near unit variance.
+    clip
+        Samples beyond this many units are cut off: an electrode that jumps must not
+        drown the heart.
+    """
+
+    sampling_rate: float = 100.0
+    window_s: float = 10.0
+    high_pass_hz: float = 0.5
+    low_pass_hz: float = 40.0
+    stop_hz: float = 50.0
+    millivolts_per_unit: float = 0.2
+    clip: float = 25.0
+
+    @property
+    def band(self) -> BandPass:
+        """The filter's edges."""
+        return BandPass(self.high_pass_hz, self.low_pass_hz, self.stop_hz)
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of a window."""
+        return round(self.sampling_rate * self.window_s)
+
+    def to_dict(self) -> dict[str, float]:
+        """As the bundle's manifest holds it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> PreprocessConfig:
+        """Read what `to_dict` wrote; an unknown or missing key raises TypeError."""
+        if missing := set(asdict(cls())) - set(values):
+            raise TypeError(f"missing keys: {', '.join(sorted(missing))}")
+        return cls(**{key: float(value) for key, value in values.items()})
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recording ready for an engine.
+
+    Attributes
+    ----------
+    windows
+        float32, shape (n_windows, 12, n_samples), leads in the order of `LEADS`, zeros in a
+        lead that is masked and after the end of a recording shorter than a window.
+    lead_mask
+        bool, shape (12,): the leads that count.
+    starts_s
+        float32, shape (n_windows,): where each window begins, in seconds.
+    """
+
+    windows: NDArray[np.float32]
+    lead_mask: NDArray[np.bool_]
+    starts_s: NDArray[np.float32]
+
+
+def preprocess(
+    recording: Recording, usable: NDArray[np.bool_], config: PreprocessConfig
+) -> Prepared:
+    """Filter, resample, scale and cut a recording into windows.
+
+    Windows follow one another; the last one is moved back to end with the recording, so that
+    nothing is left out. Signals in mV are divided by a constant, so that voltage
+    criteria survive; where the amplitude is not known, each lead of a window is divided by
+    its own standard deviation.
+
+    Parameters
+    ----------
+    recording
+        Any length; NaN only in leads that are not usable.
+    usable
+        bool, shape (12,), in the order of `LEADS`: leads to use (see `assess_quality`).
+    config
+        From the model bundle.
+
+    Raises
+    ------
+    RecordingError
+        If the sampling rate is outside what the filter is made for.
+    """
+    rate = recording.sampling_rate
+    if not MIN_SAMPLING_RATE <= rate <= MAX_SAMPLING_RATE:
+        raise RecordingError(
+            SkipReason.BAD_SAMPLING_RATE,
+            f"{rate:g} Hz, expected {MIN_SAMPLING_RATE:g} to {MAX_SAMPLING_RATE:g} Hz",
+        )
+    rows = [i for i, name in enumerate(recording.lead_names) if usable[LEADS.index(name)]]
+    columns = [LEADS.index(recording.lead_names[i]) for i in rows]
+    n_total = recording.signal.shape[1]
+    n_window = min(n_total, round(config.window_s * rate))
+    starts = _window_starts(n_total, n_window)
+    windows = np.zeros((len(starts), len(LEADS), config.n_samples), dtype=np.float32)
+    for window, start in zip(windows, starts, strict=True):
+        cut = recording.signal[rows, start : start + n_window]
+        window[columns, : _n_out(n_window, rate, config)] = _one_window(
+            cut, rate, recording.amplitude_known, config
+        )
+    mask = np.zeros(len(LEADS), dtype=np.bool_)
+    mask[columns] = True
+    return Prepared(windows, mask, np.asarray(starts, dtype=np.float32) / np.float32(rate))
+
+
+def _one_window(
+    cut: NDArray[np.float32], rate: float, amplitude_known: bool, config: PreprocessConfig
+) -> NDArray[np.float32]:
+    # An electrode offset of hundreds of mV would cost the digits of the ECG on top of it.
+    centred = cut - cut.mean(axis=1, keepdims=True, dtype=np.float32)
+    slow = resample(centred, rate, config.sampling_rate, config.band)[:, : config.n_samples]
+    flat = remove_baseline(slow, config.sampling_rate, config.band)
+    if amplitude_known:
+        flat /= np.float32(config.millivolts_per_unit)
+    else:
+        flat = standardise(flat)
+    return np.clip(flat, -config.clip, config.clip, out=flat)
+
+
+def standardise(signal: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each lead divided by its standard deviation; a lead of nothing stays nothing.
+
+    Parameters
+    ----------
+    signal
+        float32, shape (..., n_leads, n), of zero mean (as after `remove_baseline`).
+    """
+    deviation = np.sqrt(np.mean(np.square(signal), axis=-1, keepdims=True))
+    return signal / np.where(deviation > 0, deviation, np.float32(1))
+
+
+def _n_out(n_window: int, rate: float, config: PreprocessConfig) -> int:
+    return min(config.n_samples, math.floor(n_window * config.sampling_rate / rate + 1e-9))
+
+
+def _window_starts(n_total: int, n_window: int) -> list[int]:
+    starts = list(range(0, n_total - n_window + 1, n_window))
+    if starts[-1] + n_window < n_total:
+        starts.append(n_total - n_window)
+    return starts

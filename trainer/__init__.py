@@ -1,0 +1,1 @@
+"""The workstation side: trains, measures and exports encoders."""

@@ -1,0 +1,167 @@
+"""Recordings with what they carry, through ecgscreen's own readers and preprocessing."""
+
+from __future__ import annotations
+
+import ast
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.errors import UsageError
+from ecgscreen.preprocess import PreprocessConfig, preprocess
+from ecgscreen.quality import assess_quality
+from ecgscreen.readers import read_recording
+from ecgscreen.recording import RecordingError, SkippedRecording
+from ecgscreen.vocabulary import Vocabulary
+
+DATABASE = "ptbxl_database.csv"
+
+
+@dataclass(frozen=True)
+class PtbXlRow:
+    """A line of PTB-XL's database: what is known of a recording besides its signal.
+
+    Attributes
+    ----------
+    path
+        The recording's header.
+    scp_codes
+        Its statements, whatever their likelihood.
+    patient
+        Identifier within the database.
+    fold
+        1 to 10.
+    """
+
+    path: Path
+    scp_codes: tuple[str, ...]
+    patient: str
+    fold: int
+
+
+@dataclass(frozen=True)
+class LabelledRecordings:
+    """Prepared recordings and the concepts they carry.
+
+    Attributes
+    ----------
+    windows
+        float32, shape (N, 12, n_samples): each recording's first window.
+    lead_mask
+        bool, shape (N, 12).
+    amplitude_known
+        bool, shape (N,).
+    concept_ids
+        K ids of the vocabulary.
+    carried
+        bool, shape (N, K).
+    patients
+        shape (N,).
+    folds
+        int64, shape (N,).
+    skipped
+        Rows of the database that could not be prepared, with the reason.
+    """
+
+    windows: NDArray[np.float32]
+    lead_mask: NDArray[np.bool_]
+    amplitude_known: NDArray[np.bool_]
+    concept_ids: tuple[str, ...]
+    carried: NDArray[np.bool_]
+    patients: NDArray[np.str_]
+    folds: NDArray[np.int64]
+    skipped: tuple[SkippedRecording, ...]
+
+
+def read_ptbxl_table(folder: Path, folds: Iterable[int]) -> Iterator[PtbXlRow]:
+    """Rows of a folder in PTB-XL's layout, those of the wanted folds.
+
+    Raises
+    ------
+    UsageError
+        If the folder has no such table or a row of it cannot be understood.
+    """
+    wanted = set(folds)
+    table = folder / DATABASE
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            for number, row in enumerate(csv.DictReader(file), start=2):
+                try:
+                    fold = int(float(row["strat_fold"]))
+                    codes = tuple(ast.literal_eval(row["scp_codes"]))
+                    name, patient = row["filename_lr"], row["patient_id"]
+                except (KeyError, ValueError, SyntaxError, TypeError) as error:
+                    raise UsageError(
+                        f"{table}: line {number} is not as in PTB-XL ({type(error).__name__})",
+                        "expected the columns strat_fold, scp_codes, filename_lr, patient_id",
+                    ) from error
+                if fold in wanted:
+                    yield PtbXlRow(folder / f"{name}.hea", codes, patient, fold)
+    except OSError as error:
+        raise UsageError(
+            f"{table}: {error.strerror}", f"name a folder that holds PTB-XL's {DATABASE}"
+        ) from error
+
+
+def load_ptbxl(
+    folders: Sequence[Path],
+    folds: Iterable[int],
+    vocabulary: Vocabulary,
+    config: PreprocessConfig,
+) -> LabelledRecordings:
+    """Read and prepare all recordings of the wanted folds.
+
+    A recording that cannot be read or used is left out and named in `skipped`.
+
+    Raises
+    ------
+    UsageError
+        If a folder is not in PTB-XL's layout, or no recording is left.
+    """
+    wanted = tuple(folds)
+    ids = tuple(concept.id for concept in vocabulary.concepts)
+    column = {concept: k for k, concept in enumerate(ids)}
+    windows, masks, known, carried, patients, fold_of = [], [], [], [], [], []
+    skipped = []
+    for folder in folders:
+        for row in read_ptbxl_table(folder, wanted):
+            recording = read_recording(row.path, folder)
+            if isinstance(recording, SkippedRecording):
+                skipped.append(recording)
+                continue
+            quality = assess_quality(recording)
+            if quality.reason is not None:
+                skipped.append(SkippedRecording(row.path, quality.reason, quality.detail))
+                continue
+            try:
+                prepared = preprocess(recording, quality.usable, config)
+            except RecordingError as error:
+                skipped.append(SkippedRecording(row.path, error.reason, error.detail))
+                continue
+            windows.append(prepared.windows[0])
+            masks.append(prepared.lead_mask)
+            known.append(recording.amplitude_known)
+            labels = np.zeros(len(ids), dtype=np.bool_)
+            labels[[column[c] for c in vocabulary.concepts_of(row.scp_codes)]] = True
+            carried.append(labels)
+            patients.append(row.patient)
+            fold_of.append(row.fold)
+    if not windows:
+        raise UsageError(
+            f"no recording of folds {wanted} could be prepared ({len(skipped)} skipped)",
+            "check the folder and the folds",
+        )
+    return LabelledRecordings(
+        windows=np.stack(windows),
+        lead_mask=np.stack(masks),
+        amplitude_known=np.array(known),
+        concept_ids=ids,
+        carried=np.stack(carried),
+        patients=np.array(patients),
+        folds=np.array(fold_of),
+        skipped=tuple(skipped),
+    )
