@@ -26,8 +26,8 @@ class Concept:
     name
         The name shown to a reader, English.
     kind
-        One of `KINDS`. A ``clinical`` concept matters at the bedside and occurs in no
-        training text; ``snomed`` concepts come from the CinC Challenge 2021.
+        One of `KINDS`. A ``clinical`` concept matters at the bedside and is no
+        SCP-ECG statement; ``snomed`` concepts come from the CinC Challenge 2021.
     tasks
         Those of `TASKS` in which it is a label.
     superclass, subclass
@@ -48,8 +48,8 @@ class Concept:
     scp
         The SCP-ECG code (EN 1064, as used by PTB-XL), for statements.
     aha
-        Number of the AHA/ACCF/HRS statement list (Mason et al., Circulation 2007), from
-        PTB-XL's table.
+        Number in the statement list of the AHA, ACC and HRS (Mason et al., Circulation
+        2007), as PTB-XL's table gives it, else from the list itself.
     refid
         The aECG reference id (ISO/IEEE 11073-10102), from PTB-XL's table.
     snomed

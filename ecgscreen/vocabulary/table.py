@@ -16,6 +16,9 @@ FILES = (
     "hypertrophy.toml",
     "form.toml",
     "rhythm.toml",
+    "snomed_rhythm.toml",
+    "snomed_form.toml",
+    "clinical.toml",
 )
 """In the order of `Vocabulary.concepts`. An entry is a TOML table named by the id; without
 ``kind`` it is an SCP-ECG statement, and its id is the code."""
