@@ -1,0 +1,80 @@
+"""Atria that do not beat: the waves of fibrillation and flutter."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.simulate.waves import FloatArray
+
+_FIBRILLATION_VECTORS = np.array([[-0.30, 0.35, -0.80], [0.20, 0.55, -0.35]])
+"""Two sources; both are largest in V1, where the right atrium is near."""
+
+_FLUTTER_VECTOR = np.array([0.0, 1.0, 0.45])
+"""Up and down the right atrium's septum: the sawtooth of II, III and aVF."""
+
+
+def draw_fibrillation(times_s: FloatArray, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw f waves, 4 to 9 Hz.
+
+    A sawtooth made of a sine and its harmonics whose frequency and amplitude wander
+    (Stridh and Sornmo, "Spatiotemporal QRST cancellation techniques for analysis of atrial
+    fibrillation", IEEE Trans Biomed Eng 2001, section III-A), for each of two sources.
+
+    Parameters
+    ----------
+    times_s
+        float64 (n_samples,): seconds.
+
+    Returns
+    -------
+    float64 (3, n_samples): dipole in mV of Frank's leads.
+    """
+    level_mv = float(rng.uniform(0.04, 0.12))
+    rate_hz = float(rng.uniform(4.8, 7.6))
+    dipole = np.zeros((3, times_s.size))
+    for vector, share in zip(_FIBRILLATION_VECTORS, (1.0, 0.7), strict=True):
+        draw = rng.random(6)
+        slow = 2 * np.pi * (0.08 + 0.25 * draw[0])
+        fast = 2 * np.pi * (0.7 + 0.8 * draw[1])
+        # The deviation of the frequency is each term's amplitude times its own frequency.
+        angle = (
+            2 * np.pi * rate_hz * (0.97 + 0.06 * draw[2]) * times_s
+            + (2 * np.pi * 0.25 / slow) * np.sin(slow * times_s + 2 * np.pi * draw[3])
+            + (2 * np.pi * 0.45 / fast) * np.sin(fast * times_s + 2 * np.pi * draw[4])
+        )
+        first = np.sin(angle)
+        second = first * np.cos(angle)  # half the sine of twice the angle
+        swell = 1.0 + 0.35 * np.sin(0.6 * fast * times_s + 2 * np.pi * draw[5])
+        wave = level_mv * share * swell * (first + second)
+        dipole += vector[:, None] * wave
+    return dipole
+
+
+def draw_flutter(
+    times_s: FloatArray, rate_hz: float, start_s: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Draw F waves: a slow fall and a quick rise in II, III and aVF, some 300 a minute.
+
+    Parameters
+    ----------
+    times_s
+        float64 (n_samples,): seconds.
+    rate_hz
+        Atrial cycles a second.
+    start_s
+        A time at which a cycle begins.
+
+    Returns
+    -------
+    float64 (3, n_samples): dipole in mV of Frank's leads.
+    """
+    level_mv = float(rng.uniform(0.12, 0.22))
+    lag = float(rng.uniform(0.2, 0.6))
+    angle = 2 * np.pi * ((times_s - start_s) * rate_hz - lag)
+    # The first terms of a sawtooth's Fourier series, tapered so that it does not ring.
+    harmonics = np.arange(1, 5)[:, None]
+    terms = np.sinc(harmonics / 5) * np.sin(harmonics * angle) / harmonics
+    vector = _FLUTTER_VECTOR * rng.normal(1.0, 0.1, 3)
+    dipole: NDArray[np.float64] = level_mv * vector[:, None] * terms.sum(axis=0)
+    return dipole

@@ -1,0 +1,147 @@
+"""From settings to recordings: draw a heart, move its dipole, read the leads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.recording import LEADS, Recording
+from ecgscreen.simulate.artefacts import add_to_measured, derive_leads, spoil_leads
+from ecgscreen.simulate.atria import draw_fibrillation, draw_flutter
+from ecgscreen.simulate.dipole import Kernels, draw_kernels, draw_projection, sum_kernels
+from ecgscreen.simulate.rhythm import Respiration, Timing, draw_timing
+from ecgscreen.simulate.settings import (
+    Artefacts,
+    BeatKind,
+    Rhythm,
+    SimulatedRecording,
+    SimulationSettings,
+)
+
+_BATCH_SAMPLES = 32_768
+"""Samples a lead that are summed in one call: enough to amortise it, few enough to cache."""
+
+_HEART, _ARTEFACTS = 0, 1
+"""Separate random streams, so that an artefact leaves the heart as it was."""
+
+
+@dataclass(frozen=True)
+class _Heart:
+    """What one seed draws, apart from artefacts.
+
+    Attributes
+    ----------
+    timing
+        When it beats.
+    kernels
+        Its waves.
+    projection
+        float64 (8, 3): how the measured leads see it.
+    atria
+        float64 (3, n_samples): dipole of atria that fibrillate or flutter; else None.
+    """
+
+    timing: Timing
+    kernels: Kernels
+    projection: NDArray[np.float64]
+    atria: NDArray[np.float64] | None
+
+
+def simulate(settings: SimulationSettings) -> SimulatedRecording:
+    """Simulate one recording.
+
+    Parameters
+    ----------
+    settings
+        Rhythm, sampling rate, duration, seed and artefacts.
+
+    Returns
+    -------
+    A recording of all twelve leads, float32 (12, n_samples) in mV, with its beats.
+    """
+    return next(iter(simulate_many([settings])))
+
+
+def simulate_many(settings: Iterable[SimulationSettings]) -> Iterator[SimulatedRecording]:
+    """Simulate recordings in the order given; each as `simulate` makes it, only faster.
+
+    Neighbours of one sampling rate and duration are evaluated together. Settings are taken
+    from the iterable as they are needed: there may be millions.
+    """
+    for (_, n_samples), same in groupby(settings, lambda one: (one.sampling_rate, one.n_samples)):
+        size = max(1, _BATCH_SAMPLES // n_samples)
+        while batch := list(islice(same, size)):
+            yield from _simulate_batch(batch)
+
+
+def _simulate_batch(batch: Sequence[SimulationSettings]) -> Iterator[SimulatedRecording]:
+    """All of one sampling rate and duration."""
+    n_samples, sampling_rate = batch[0].n_samples, batch[0].sampling_rate
+    hearts = [_draw_heart(settings) for settings in batch]
+    dipole = sum_kernels([heart.kernels for heart in hearts], n_samples, sampling_rate)
+    for row, heart in enumerate(hearts):
+        if heart.atria is not None:
+            dipole[row] += heart.atria
+    projections = np.stack([heart.projection for heart in hearts])
+    measured = np.matmul(projections.astype(np.float32), dipole.astype(np.float32))
+    # An undisturbed recording never touches this stream, which takes a while to seed.
+    streams = [
+        None if one.artefacts == _NONE else np.random.default_rng((one.seed, _ARTEFACTS))
+        for one in batch
+    ]
+    for row, (settings, stream) in enumerate(zip(batch, streams, strict=True)):
+        if stream is not None:
+            add_to_measured(measured[row], settings, stream)
+    leads = derive_leads(measured)
+    for row, (settings, stream) in enumerate(zip(batch, streams, strict=True)):
+        if stream is not None:
+            spoil_leads(leads[row], settings, stream)
+        yield _recording(settings, hearts[row].timing, leads[row])
+
+
+_NONE = Artefacts()
+
+
+def _draw_heart(settings: SimulationSettings) -> _Heart:
+    """Draw a heart; nothing here depends on the sampling rate but where it is sampled."""
+    rng = np.random.default_rng((settings.seed, _HEART))
+    rhythm = settings.rhythm
+    respiration = Respiration(float(rng.uniform(0.18, 0.35)), float(rng.uniform(0, 2 * np.pi)))
+    timing = draw_timing(rhythm, settings.duration_s, settings.heart_rate, respiration, rng)
+    projection = draw_projection(rhythm, rng)
+    kernels = draw_kernels(rhythm, timing, respiration, rng)
+    atria = None
+    times = np.arange(settings.n_samples) / settings.sampling_rate
+    if rhythm is Rhythm.ATRIAL_FIBRILLATION:
+        atria = draw_fibrillation(times, rng)
+    elif timing.flutter_hz is not None:
+        atria = draw_flutter(times, timing.flutter_hz, float(timing.beats_s[0]), rng)
+    return _Heart(timing, kernels, projection, atria)
+
+
+def _recording(
+    settings: SimulationSettings, timing: Timing, leads: NDArray[np.float32]
+) -> SimulatedRecording:
+    inside = (timing.beats_s >= 0) & (timing.beats_s < settings.duration_s)
+    kinds = tuple(
+        BeatKind.PVC if premature else timing.kind
+        for premature in timing.premature[inside].tolist()
+    )
+    p_waves = timing.p_waves_s
+    return SimulatedRecording(
+        recording=Recording(
+            path=Path(f"simulated-{settings.seed}"),
+            signal=leads,
+            sampling_rate=settings.sampling_rate,
+            lead_names=LEADS,
+        ),
+        settings=settings,
+        beat_times_s=timing.beats_s[inside],
+        beat_kinds=kinds,
+        p_times_s=p_waves[(p_waves >= 0) & (p_waves < settings.duration_s)],
+    )
