@@ -44,7 +44,7 @@ class Concept:
     abbreviations
         Only those that mean one thing in an ECG report.
     german
-        German terms, most of them as the reports of PTB-XL spell them.
+        German terms, those of the reports of PTB-XL among them, in their spelling.
     scp
         The SCP-ECG code (EN 1064, as used by PTB-XL), for statements.
     aha

@@ -17,6 +17,7 @@ FILES = (
     "form.toml",
     "rhythm.toml",
     "snomed_rhythm.toml",
+    "snomed_conduction.toml",
     "snomed_form.toml",
     "clinical.toml",
 )
