@@ -11,7 +11,6 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 from ecgscreen.readers.base import (
     MAX_SAMPLES,
@@ -20,7 +19,7 @@ from ecgscreen.readers.base import (
     MIN_SAMPLING_RATE,
     safe_token,
 )
-from ecgscreen.readers.files import open_inside, read_exactly
+from ecgscreen.readers.files import InsideFile
 from ecgscreen.recording import RecordingError, SkipReason
 
 MAX_HEADER_BYTES = 256 * 1024
@@ -40,37 +39,39 @@ _RECORD_LINE = re.compile(
 )
 _RATE = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?")
 _SIGNAL_LINE = re.compile(
-    rb"""(\S+) \s+ (\S+)                                      # file name, format
-         (?: \s+ ([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?  # gain
-                  (?:\(-?\d{1,10}\))? (?:/\S*)?)              # (baseline)/unit
-         (?: \s+ \d{1,10}                                     # ADC resolution
-         (?: \s+ (-?\d{1,10})                                 # ADC zero
-         (?: \s+ -?\d{1,10}                                   # initial value
-         (?: \s+ -?\d{1,10}                                   # checksum
-         (?: \s+ -?\d{1,10} )?)?)?)?)?)?                      # block size
-         (?: \s+ (\S[^\t]*) (?:\t.*)? )?                      # description
+    rb"""(\S+) \s+ (\S+)                       # file name, format
+         (?: \s+ ([-+]?\.?\d\S*)               # gain(baseline)/unit
+         (?: \s+ \d{1,10}                      # ADC resolution
+         (?: \s+ (-?\d{1,10})                  # ADC zero
+         (?: \s+ -?\d{1,10}                    # initial value
+         (?: \s+ -?\d{1,10}                    # checksum
+         (?: \s+ -?\d{1,10} )?)?)?)?)?)?       # block size
+         (?: \s+ (\S.*) )?                     # description
     """,
     re.VERBOSE,
 )
-_FORMAT = re.compile(rb"(\d{1,4})(?:x(\d{1,5}))?(?::(\d{1,10}))?(?:\+(\d{1,12}))?")
-_GAIN = re.compile(rb"([^(/]+)(?:\((-?\d+)\))?(?:/(\S*))?")
-_RESEMBLES_GAIN = re.compile(rb"[-+.]?\d|[-+]?(?:nan|inf)|\S*[(/]", re.IGNORECASE)
+_FORMAT = re.compile(rb"(\d{1,4})(?:x0*(\d{1,5}))?(?::(\d{1,10}))?(?:\+(\d{1,12}))?")
+_GAIN = re.compile(
+    rb"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?)(?:\((-?\d{1,10})\))?(?:/(\S*))?"
+)
+_RESEMBLES_GAIN = re.compile(rb"[-+]?(?:nan|inf)|\S*[(/]", re.IGNORECASE)
+_INTEGER = re.compile(rb"-?\d{1,10}")
+_Row = tuple[bytes, bytes, bytes, bytes, bytes]
 _SEGMENT_LINE = re.compile(rb"(\S+)\s+(\d{1,15})(?:\s.*)?")
 
 
-class SignalSpec(NamedTuple):
-    """One signal line. A tuple, not a dataclass: a header has twelve, and these are fast.
+@dataclass(frozen=True, slots=True, eq=False)
+class SignalSpec:
+    """What a signal line says of the signal itself; equal only to itself.
 
     Attributes
     ----------
-    file_name
-        Of the signal file, in the header's folder.
     format
         The WFDB signal format (16, 212...).
     samples_per_frame
         At least 1.
     skew
-        Samples (frames) by which the signal lies late in the file.
+        Frames by which the signal lies late in its file.
     byte_offset
         Where the samples begin in the file.
     gain
@@ -78,12 +79,11 @@ class SignalSpec(NamedTuple):
     baseline
         The digital value of 0 physical units.
     unit
-        As written; ``mV`` where nothing is written.
+        As written (Latin-1); ``mV`` where nothing is written.
     description
         As written (Latin-1); the lead's name in ECG records.
     """
 
-    file_name: str
     format: int
     samples_per_frame: int
     skew: int
@@ -94,8 +94,17 @@ class SignalSpec(NamedTuple):
     description: str
 
 
-class SegmentSpec(NamedTuple):
-    """One segment line of a multi-segment record; the name ``~`` stands for a gap."""
+@dataclass(frozen=True, slots=True)
+class SegmentSpec:
+    """One segment line of a multi-segment record.
+
+    Attributes
+    ----------
+    record_name
+        Its header is the file of this name and ``.hea``; ``~`` stands for a gap.
+    n_samples
+        Frames; 0 marks the first segment as the layout of all others.
+    """
 
     record_name: str
     n_samples: int
@@ -113,6 +122,9 @@ class Header:
         Frames per second, in Hz.
     n_samples
         Frames, or None where the header leaves it open.
+    file_names
+        One a signal, of its signal file in the header's folder; empty in a multi-segment
+        header.
     signals
         One a signal; empty in a multi-segment header.
     segments
@@ -122,6 +134,7 @@ class Header:
     n_signals: int
     sampling_rate: float
     n_samples: int | None
+    file_names: tuple[str, ...]
     signals: tuple[SignalSpec, ...]
     segments: tuple[SegmentSpec, ...]
 
@@ -143,13 +156,13 @@ def read_header(path: Path, root: Path) -> Header:
     OSError
         If the file cannot be opened or read.
     """
-    with open_inside(path, root) as (descriptor, size):
-        if size > MAX_HEADER_BYTES:
+    with InsideFile(path, root) as file:
+        if file.size > MAX_HEADER_BYTES:
             raise RecordingError(
                 SkipReason.TOO_LARGE,
-                f"a header of {size} bytes, the limit is {MAX_HEADER_BYTES}",
+                f"a header of {file.size} bytes, the limit is {MAX_HEADER_BYTES}",
             )
-        content = read_exactly(descriptor, size, 0)
+        content = file.read(file.size)
     return parse_header(content)
 
 
@@ -202,14 +215,9 @@ def parse_header(content: bytes) -> Header:
         )
     if segment_count is not None:
         segments = _segments(lines[1:], int(segment_count))
-        return Header(n_signals, sampling_rate, n_samples, (), segments)
-    if len(lines) - 1 != n_signals:
-        reason = SkipReason.NO_SIGNALS if len(lines) == 1 else SkipReason.BAD_HEADER
-        raise RecordingError(
-            reason, f"{len(lines) - 1} signal lines, expected {n_signals} by the record line"
-        )
-    signals = tuple(map(_signal, lines[1:]))
-    return Header(n_signals, sampling_rate, n_samples, signals, ())
+        return Header(n_signals, sampling_rate, n_samples, (), (), segments)
+    file_names, signals = _signal_lines(lines[1:], n_signals)
+    return Header(n_signals, sampling_rate, n_samples, file_names, signals, ())
 
 
 def _sampling_rate(text: bytes) -> float:
@@ -223,37 +231,78 @@ def _sampling_rate(text: bytes) -> float:
     return rate
 
 
-def _signal(line: bytes) -> SignalSpec:
-    match = _SIGNAL_LINE.fullmatch(line) if len(line) <= _MAX_LINE_BYTES else None
-    if match is None:
-        raise RecordingError(SkipReason.BAD_HEADER, "a signal line is not 'file format ...'")
-    file_name, form, gain, adc_zero, description = match.groups()
-    if gain is None and description and _RESEMBLES_GAIN.match(description):
+def _signal_lines(
+    lines: list[bytes], n_signals: int
+) -> tuple[tuple[str, ...], tuple[SignalSpec, ...]]:
+    if len(lines) != n_signals:
         raise RecordingError(
-            SkipReason.BAD_GAIN,
-            f"{safe_token(description.split(maxsplit=1)[0])}, expected 'gain(baseline)/unit'",
+            SkipReason.BAD_HEADER if lines else SkipReason.NO_SIGNALS,
+            f"{len(lines)} signal lines, expected {n_signals} by the record line",
         )
+    if max(map(len, lines)) > _MAX_LINE_BYTES:
+        raise RecordingError(
+            SkipReason.BAD_HEADER, f"a signal line is longer than {_MAX_LINE_BYTES} bytes"
+        )
+    names, *tokens = zip(*_rows(lines), strict=True)
+    decoded = {name: _file_name(name) for name in set(names)}
+    return tuple([decoded[name] for name in names]), _signals(*tokens)
+
+
+def _rows(lines: list[bytes]) -> list[_Row]:
+    """Split signal lines into the fields that matter: name, format, gain, ADC zero, text."""
+    fields = [line.split(None, 8) for line in lines]
+    if min(map(len, fields)) == 9:
+        numbers = b"".join([number for row in fields for number in row[3:8]])
+        if numbers.replace(b"-", b"").isdigit():
+            return [(row[0], row[1], row[2], row[4], row[8]) for row in fields]
+    # Rare, and a third of the whole reading time: lines that leave out fields.
+    rows: list[_Row] = []
+    for line in lines:
+        match = _SIGNAL_LINE.fullmatch(line)
+        if match is None:
+            raise RecordingError(
+                SkipReason.BAD_HEADER, "a signal line is not 'file format gain ...'"
+            )
+        name, form, gain, zero, text = match.groups(default=b"")
+        rows.append((name, form, gain, zero, text))
+    return rows
+
+
+@lru_cache(maxsize=64)
+def _signals(
+    formats: tuple[bytes, ...],
+    gains: tuple[bytes, ...],
+    adc_zeros: tuple[bytes, ...],
+    descriptions: tuple[bytes, ...],
+) -> tuple[SignalSpec, ...]:
+    """Interpret the columns of the signal lines; a field that is not there is empty.
+
+    Cached, because the recordings of a folder mostly have the same. What is computed of the
+    signals can be cached in turn: equal columns give the same objects.
+    """
+    return tuple(map(_signal, formats, gains, adc_zeros, descriptions))
+
+
+def _signal(form: bytes, gain: bytes, adc_zero: bytes, description: bytes) -> SignalSpec:
+    if not gain and _RESEMBLES_GAIN.match(description):
+        raise _bad_gain(description.split(maxsplit=1)[0])
     gain_value, baseline, unit = _gain(gain)
-    if baseline is None:
-        baseline = int(adc_zero or 0)
+    if baseline is None and adc_zero and not _INTEGER.fullmatch(adc_zero):
+        raise RecordingError(
+            SkipReason.BAD_HEADER, f"ADC zero {safe_token(adc_zero)}, expected a whole number"
+        )
     return SignalSpec(
-        _file_name(file_name),
         *_format(form),
         gain_value,
-        baseline,
+        int(adc_zero or 0) if baseline is None else baseline,
         unit,
-        (description or b"").decode("latin-1"),
+        description.partition(b"\t")[0].decode("latin-1"),
     )
 
 
-# Twelve leads share the tokens below, and so do most records of a folder. Every token is
-# shorter than a line may be, which bounds the caches.
-
-
-@lru_cache(maxsize=1024)
 def _format(token: bytes) -> tuple[int, int, int, int]:
     match = _FORMAT.fullmatch(token)
-    if match is None or match[2] is not None and int(match[2]) == 0:
+    if match is None or match[2] == b"0":
         raise RecordingError(
             SkipReason.BAD_HEADER,
             f"format {safe_token(token)}, expected for example 16, 16x1 or 16+24",
@@ -262,22 +311,27 @@ def _format(token: bytes) -> tuple[int, int, int, int]:
     return int(form), int(per_frame or 1), int(skew or 0), int(offset or 0)
 
 
-@lru_cache(maxsize=4096)
-def _gain(token: bytes | None) -> tuple[float, int | None, str]:
-    if token is None:
+def _gain(token: bytes) -> tuple[float, int | None, str]:
+    if not token:
         return _DEFAULT_GAIN, None, "mV"
     match = _GAIN.fullmatch(token)
-    value = float(match[1]) if match else 0.0
-    if match is None or not _SMALLEST_GAIN <= abs(value) <= _LARGEST_GAIN:
-        # header(5) reads an explicit 0 as "uncalibrated, take 200"; a voltage invented so
-        # would be scored as if it had been measured.
-        raise RecordingError(
-            SkipReason.BAD_GAIN, f"gain {safe_token(token)}, expected units per mV other than 0"
-        )
-    return value, None if match[2] is None else int(match[2]), (match[3] or b"mV").decode("latin-1")
+    if match is None:
+        raise _bad_gain(token)
+    gain, baseline, unit = match.groups()
+    # header(5) reads an explicit 0 as "uncalibrated, take 200"; a voltage invented so would
+    # be scored as if it had been measured.
+    if not _SMALLEST_GAIN <= abs(float(gain)) <= _LARGEST_GAIN:
+        raise _bad_gain(token)
+    return float(gain), baseline and int(baseline), (unit or b"mV").decode("latin-1")
 
 
-@lru_cache(maxsize=64)
+def _bad_gain(token: bytes) -> RecordingError:
+    return RecordingError(
+        SkipReason.BAD_GAIN,
+        f"{safe_token(token)}, expected 'gain(baseline)/unit' with a gain other than 0",
+    )
+
+
 def _file_name(token: bytes) -> str:
     """Take the name of a file in the header's own folder, and nothing else."""
     if b"/" in token or b"\\" in token or b"\0" in token or token in {b".", b"..", b"-"}:

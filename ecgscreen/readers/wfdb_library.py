@@ -17,8 +17,8 @@ def read_with_library(
 ) -> tuple[LeadChoice, NDArray[np.float32]]:
     """Read a record of any format that the ``wfdb`` package knows."""
     leads = choose_leads(
-        [signal.description for signal in header.signals],
-        [signal.unit for signal in header.signals],
+        tuple([signal.description for signal in header.signals]),
+        tuple([signal.unit for signal in header.signals]),
     )
     import wfdb
 

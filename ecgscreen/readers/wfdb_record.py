@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from ecgscreen.readers import wfdb_library, wfdb_signal
-from ecgscreen.readers.lead_choice import choose_leads
-from ecgscreen.readers.wfdb_header import read_header
+from ecgscreen.readers.lead_choice import LeadChoice, choose_leads
+from ecgscreen.readers.wfdb_header import SignalSpec, read_header
 from ecgscreen.recording import Recording
 
 
@@ -36,13 +37,24 @@ def read_wfdb(path: Path, root: Path) -> Recording:
     """
     header = read_header(path, root)
     if wfdb_signal.is_plain(header):
-        leads = choose_leads(
-            [signal.description for signal in header.signals],
-            [signal.unit for signal in header.signals],
-        )
+        leads = leads_of(header.signals)
         signal = wfdb_signal.read_plain(header, path.parent, root, leads.indices, leads.factors)
     else:
         leads, signal = wfdb_library.read_with_library(header, path, root)
     return Recording(
         path, signal, header.sampling_rate, leads.names, leads.amplitude_known, leads.notes
+    )
+
+
+@lru_cache(maxsize=64)
+def leads_of(signals: tuple[SignalSpec, ...]) -> LeadChoice:
+    """Choose the leads of a header; the recordings of a folder mostly share them.
+
+    Raises
+    ------
+    RecordingError
+        NO_KNOWN_LEAD.
+    """
+    return choose_leads(
+        [signal.description for signal in signals], [signal.unit for signal in signals]
     )
