@@ -124,6 +124,15 @@ class Bundle:
         return dict(zip(arrays["ids"].tolist(), arrays["embeddings"], strict=True))
 
     @cached_property
+    def concept_texts(self) -> NDArray[np.float32]:
+        """The concepts in the language model's own space, float32 (C, text size), unit vectors.
+
+        Rows in the order of `concepts`; free text is held against them.
+        """
+        texts: NDArray[np.float32] = self._arrays("concepts.npz")["texts"]
+        return texts.astype(np.float32)
+
+    @cached_property
     def seen_concepts(self) -> frozenset[str]:
         """Concepts that occurred in the training text; others are zero-shot."""
         return frozenset(self.manifest["training"]["seen_concepts"])

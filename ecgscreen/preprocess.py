@@ -154,8 +154,9 @@ def standardise(signal: NDArray[np.float32]) -> NDArray[np.float32]:
     signal
         float32, shape (..., n_leads, n), of zero mean (as after `remove_baseline`).
     """
-    deviation = np.sqrt(np.mean(np.square(signal), axis=-1, keepdims=True))
-    return signal / np.where(deviation > 0, deviation, np.float32(1))
+    deviation = np.sqrt(np.mean(np.square(signal), axis=-1, keepdims=True, dtype=np.float32))
+    deviation[deviation == 0] = 1
+    return np.divide(signal, deviation, dtype=np.float32)
 
 
 def _n_out(n_window: int, rate: float, config: PreprocessConfig) -> int:

@@ -32,6 +32,7 @@ class SkipReason(StrEnum):
     NO_KNOWN_LEAD = "no known lead"
     TOO_SHORT = "too short"
     NO_USABLE_LEAD = "no usable lead"
+    NO_EMBEDDING = "the encoder gave no finite result"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Recording:
     @property
     def duration_s(self) -> float:
         """Length in seconds."""
-        return self.signal.shape[1] / self.sampling_rate
+        return int(self.signal.shape[1]) / self.sampling_rate
 
 
 @dataclass(frozen=True)

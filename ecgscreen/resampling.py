@@ -195,7 +195,8 @@ def remove_baseline(
     float32, shape (n_leads, n).
     """
     basis, weighted = _baseline_matrices(signal.shape[1], rate, band)
-    return signal - (signal @ basis) @ weighted
+    baseline: NDArray[np.float32] = np.matmul(signal @ basis, weighted, dtype=np.float32)
+    return signal - baseline
 
 
 def _mirrored(signal: NDArray[np.float32], margin: int, n_total: int) -> NDArray[np.float32]:

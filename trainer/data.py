@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from ecgscreen.quality import assess_quality
 from numpy.typing import NDArray
 
 from ecgscreen.errors import UsageError
 from ecgscreen.preprocess import PreprocessConfig, preprocess
-from ecgscreen.quality import assess_quality
 from ecgscreen.readers import read_recording
 from ecgscreen.recording import RecordingError, SkippedRecording
 from ecgscreen.vocabulary import Vocabulary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,14 @@ class EncoderConfig:
     stem_kernel_size: int = 15
     embedding_size: int = 128
     dropout: float = 0.2
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> EncoderConfig:
+        """Read what ``vars`` gave; lists become tuples, an unknown key raises TypeError."""
+        shapes: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**shapes)
 
 
 class BasicBlock(nn.Module):

@@ -9,6 +9,7 @@ copy of the weights.
 from __future__ import annotations
 
 import json
+from typing import cast
 
 import numpy as np
 import onnx
@@ -44,8 +45,9 @@ def export_encoder(encoder: ResNet1d, n_samples: int) -> bytes:
     time_axis = graph.constant("pooling.axis", np.array([2], dtype=np.int64))
     column = graph.node("Unsqueeze", ["lead_mask", lead_axis])
     x = graph.node("Mul", ["windows", column])
-    conv, norm, _, pool = encoder.stem
-    assert isinstance(pool, nn.MaxPool1d)
+    conv, norm, _, pool = cast(
+        "tuple[nn.Conv1d, nn.BatchNorm1d, nn.ReLU, nn.MaxPool1d]", tuple(encoder.stem)
+    )
     x = graph.relu(graph.batch_norm(graph.conv(x, "stem.0", conv), "stem.1", norm))
     x = graph.node(
         "MaxPool",
@@ -55,16 +57,15 @@ def export_encoder(encoder: ResNet1d, n_samples: int) -> bytes:
         pads=[pool.padding] * 2,
     )
     for i, stage in enumerate(encoder.stages):
-        assert isinstance(stage, nn.Sequential)
-        for j, block in enumerate(stage):
-            assert isinstance(block, BasicBlock)
-            x = _block(graph, x, f"stages.{i}.{j}", block)
+        for j, block in enumerate(cast("nn.Sequential", stage)):
+            x = _block(graph, x, f"stages.{i}.{j}", cast("BasicBlock", block))
     average = graph.node("ReduceMean", [x, time_axis], keepdims=0)
     maximum = graph.node("ReduceMax", [x, time_axis], keepdims=0)
     pooled = graph.node("Concat", [average, maximum], axis=1)
     head = graph.node("Gemm", [pooled, "head.weight", "head.bias"], transB=1)
     graph.node("LpNormalization", [head], output="embedding", axis=1, p=2)
-    return graph.model(encoder, n_samples).SerializeToString(deterministic=True)
+    serialised: bytes = graph.model(encoder, n_samples).SerializeToString(deterministic=True)
+    return serialised
 
 
 def restore_encoder(onnx_bytes: bytes) -> ResNet1d:
@@ -79,10 +80,7 @@ def restore_encoder(onnx_bytes: bytes) -> ResNet1d:
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if "encoder_config" not in metadata:
         raise ValueError("the ONNX file does not say how its encoder is built")
-    values = json.loads(metadata["encoder_config"])
-    config = EncoderConfig(
-        **{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-    )
+    config = EncoderConfig.from_dict(json.loads(metadata["encoder_config"]))
     encoder = ResNet1d(config)
     state = encoder.state_dict()
     for tensor in model.graph.initializer:
@@ -101,7 +99,7 @@ def _block(graph: _Graph, x: str, name: str, block: BasicBlock) -> str:
     out = graph.conv(out, f"{name}.conv2", block.conv2)
     out = graph.batch_norm(out, f"{name}.bn2", block.bn2)
     if len(block.shortcut):
-        conv, norm = block.shortcut
+        conv, norm = cast("tuple[nn.Conv1d, nn.BatchNorm1d]", tuple(block.shortcut))
         x = graph.conv(x, f"{name}.shortcut.0", conv)
         x = graph.batch_norm(x, f"{name}.shortcut.1", norm)
     return graph.relu(graph.node("Add", [out, x]))
@@ -129,19 +127,16 @@ class _Graph:
         )
         return output
 
-    def conv(self, x: str, name: str, module: nn.Module) -> str:
-        assert isinstance(module, nn.Conv1d)
-        assert isinstance(module.padding, tuple)
+    def conv(self, x: str, name: str, module: nn.Conv1d) -> str:
         return self.node(
             "Conv",
             [x, f"{name}.weight"],
             kernel_shape=list(module.kernel_size),
             strides=list(module.stride),
-            pads=list(module.padding) * 2,
+            pads=[*cast("tuple[int]", module.padding)] * 2,
         )
 
-    def batch_norm(self, x: str, name: str, module: nn.Module) -> str:
-        assert isinstance(module, nn.BatchNorm1d)
+    def batch_norm(self, x: str, name: str, module: nn.BatchNorm1d) -> str:
         names = [f"{name}.{p}" for p in ("weight", "bias", "running_mean", "running_var")]
         return self.node("BatchNormalization", [x, *names], epsilon=module.eps)
 

@@ -1,0 +1,278 @@
+"""The command line: parse, call, print, exit code. One function a command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from ecgscreen import __version__
+from ecgscreen.errors import EcgscreenError, ExitCode
+
+app = typer.Typer(
+    name="ecgscreen",
+    help="Screen folders of ECG recordings against diagnoses written in plain words. "
+    "Not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Bundle = Annotated[
+    Path | None,
+    typer.Option("--bundle", help="Folder of a model bundle. [default: the one that ships]"),
+]
+Engine = Annotated[
+    str | None,
+    typer.Option("--engine", help="openvino or pytorch. [default: openvino]"),
+]
+Precision = Annotated[
+    str, typer.Option("--precision", help="auto, f32, bf16 or f16; auto is the fastest here.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"ecgscreen {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def scan(
+    roots: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="Folders with recordings.")
+    ],
+    labels: Annotated[
+        str,
+        typer.Option("--labels", help="List of diagnoses: a file, or a list that ships."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the screening.")] = Path(
+        "screening"
+    ),
+    bundle: Bundle = None,
+    engine: Engine = None,
+    precision: Precision = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, max=4096, help="Windows an engine call.")] = 32,
+    threads: Annotated[int, typer.Option(min=0, help="Threads of the engine; 0: all.")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, max=256, help="Processes that read; 0: none besides this one.")
+    ] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Score every recording and write the reports."""
+    from ecgscreen.bundle import default_bundle
+    from ecgscreen.progress import ScanProgress, print_summary, stderr_console
+    from ecgscreen.scan import ScanOptions
+    from ecgscreen.scan import scan as run_scan
+
+    options = ScanOptions(
+        roots=tuple(roots),
+        labels=labels,
+        out=out,
+        bundle=bundle or default_bundle(),
+        engine=engine,
+        precision=precision,
+        batch_size=batch_size,
+        threads=threads,
+        workers=workers,
+    )
+    console = stderr_console(quiet=quiet)
+    with ScanProgress(console) as progress:
+        result = run_scan(options, progress.advance)
+    print_summary(console, result.summary, result.provenance, out)
+    raise typer.Exit(result.summary.exit_code)
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="A folder that is empty or does not exist.")],
+    count: Annotated[int, typer.Option(min=1, help="Recordings to write.")] = 24,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
+    rate: Annotated[float, typer.Option(help="Sampling rate in Hz, 100 to 1000.")] = 500.0,
+    faults: Annotated[int, typer.Option(min=0, help="How many of them are made unusable.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Write synthetic 12-lead recordings of known rhythm, with a truth table."""
+    from ecgscreen.simulate import write_dataset
+
+    write_dataset(folder, count, seed, sampling_rate=rate, faults=faults)
+    if not quiet:
+        typer.echo(f"{count} simulated recordings and truth.csv are in {folder}", err=True)
+
+
+@app.command()
+def info(bundle: Bundle = None) -> None:
+    """Show the version, the model bundle and the engines that are installed."""
+    from ecgscreen.bundle import default_bundle
+    from ecgscreen.info import info_lines
+
+    for line in info_lines(bundle or default_bundle()):
+        typer.echo(line)
+
+
+labels_app = typer.Typer(help="Lists of diagnoses.", no_args_is_help=True)
+app.add_typer(labels_app, name="labels")
+
+
+@labels_app.command("list")
+def labels_list() -> None:
+    """Name the lists that ship."""
+    from ecgscreen.label_list_file import shipped_lists
+
+    for name in shipped_lists():
+        typer.echo(name)
+
+
+@labels_app.command("check")
+def labels_check(
+    labels: Annotated[str, typer.Argument(help="A file, or a list that ships.")],
+    bundle: Bundle = None,
+) -> None:
+    """Show line by line how a list is understood, before the night."""
+    from ecgscreen.bundle import default_bundle, load_bundle
+    from ecgscreen.diagnoses import load_list
+    from ecgscreen.errors import LabelListError
+    from ecgscreen.info import list_lines
+    from ecgscreen.prompts import embed_list
+    from ecgscreen.vocabulary import load_vocabulary
+
+    try:
+        diagnoses = load_list(labels)
+        prompts = embed_list(diagnoses, load_bundle(bundle or default_bundle()), load_vocabulary())
+    except LabelListError as error:
+        _complain(error)
+        raise typer.Exit(ExitCode.CHECK_FAILED) from error
+    for line in list_lines(diagnoses, prompts):
+        typer.echo(line)
+
+
+@app.command()
+def train(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="Folders in PTB-XL's layout.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Where the bundle goes.")],
+    name: Annotated[str, typer.Option(help="The model's name.")] = "site",
+    train_folds: Annotated[str, typer.Option(help="Folds to train on.")] = "1-8",
+    validation_folds: Annotated[str, typer.Option(help="Folds for thresholds.")] = "9",
+    epochs: Annotated[int, typer.Option(min=1)] = 40,
+    batch_size: Annotated[int, typer.Option(min=2)] = 64,
+    seed: Annotated[int, typer.Option()] = 0,
+    text_encoder: Annotated[
+        str | None, typer.Option(help="Folder or name of a frozen language model.")
+    ] = None,
+    licence: Annotated[str, typer.Option(help="Of the weights, for the manifest.")] = "unspecified",
+    reference: Annotated[
+        bool,
+        typer.Option(
+            "--reference/--no-reference",
+            help="Keep the training recordings' embeddings in the bundle, for percentiles.",
+        ),
+    ] = True,
+    quiet: Quiet = False,
+) -> None:
+    """Train an encoder on recordings with statements and write a bundle."""
+    _need_extra("train", "torch", "transformers", "onnx")
+    from ecgscreen.progress import stderr_console
+    from trainer.run import TrainRequest, run_training
+
+    run_training(
+        TrainRequest(
+            folders=tuple(folders),
+            out=out,
+            name=name,
+            train_folds=train_folds,
+            validation_folds=validation_folds,
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
+            text_encoder=text_encoder,
+            licence=licence,
+            with_reference=reference,
+        ),
+        stderr_console(quiet=quiet),
+    )
+
+
+evaluate_app = typer.Typer(help="Measure a bundle on labelled recordings.", no_args_is_help=True)
+app.add_typer(evaluate_app, name="evaluate")
+
+
+@evaluate_app.command("ptb-xl")
+def evaluate_ptb_xl(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="Folders in PTB-XL's layout.")
+    ],
+    task: Annotated[
+        str, typer.Option(help="superclass, subclass, diagnostic, form or rhythm.")
+    ] = "superclass",
+    folds: Annotated[str, typer.Option(help="Folds to measure on.")] = "9",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures here as JSON.")
+    ] = None,
+    bundle: Bundle = None,
+    engine: Engine = None,
+    precision: Precision = "auto",
+) -> None:
+    """Macro AUC and more with 95 % intervals, against PTB-XL's statements."""
+    from ecgscreen.progress import stderr_console
+    from trainer.measure import MeasureRequest, measure_ptbxl
+
+    measure_ptbxl(
+        MeasureRequest(
+            folders=tuple(folders),
+            task=task,
+            folds=folds,
+            json_file=json_file,
+            bundle=bundle,
+            engine=engine or "openvino",
+            precision=precision,
+        ),
+        stderr_console(quiet=False),
+    )
+
+
+def main() -> None:
+    """Run the command line; every outcome is a sentence and an exit code."""
+    # The windows' matrix products are small: threads of their own would only get in the way
+    # of the engine's. Has to stand before numpy is imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        app(standalone_mode=True)
+    except EcgscreenError as error:
+        _complain(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+
+
+def _complain(error: EcgscreenError) -> None:
+    typer.echo(f"ecgscreen: {error.message}", err=True)
+    if error.advice:
+        typer.echo(f"  {error.advice}", err=True)
+
+
+def _need_extra(extra: str, *packages: str) -> None:
+    from importlib.util import find_spec
+
+    from ecgscreen.errors import MissingExtraError
+
+    if missing := [package for package in packages if find_spec(package) is None]:
+        raise MissingExtraError(
+            f"this command needs {', '.join(missing)}, not installed",
+            f"pip install 'ecgscreen[{extra}]'",
+        )
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(ExitCode.TERMINATED)

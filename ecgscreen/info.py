@@ -1,0 +1,63 @@
+"""What the commands ``info`` and ``labels check`` say, as lines of text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from ecgscreen import __version__
+from ecgscreen.bundle import load_bundle
+from ecgscreen.diagnoses import DiagnosisList
+from ecgscreen.label_list_file import shipped_lists
+from ecgscreen.prompts import Prompts
+from engines.select import ENGINES
+
+_PACKAGES = {"openvino": "openvino", "pytorch": "torch"}
+
+
+def info_lines(bundle_path: Path) -> Iterator[str]:
+    """Version, bundle, engines and lists.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is not whole.
+    """
+    bundle = load_bundle(bundle_path)
+    training = bundle.manifest["training"]
+    yield f"ecgscreen {__version__}, not a medical device"
+    yield f"bundle   {bundle.name} ({bundle.path})"
+    yield f"         SHA-256 {bundle.sha256}"
+    yield (
+        f"         trained {training['date']} on {training['n_recordings']} recordings of "
+        f"{', '.join(training['dataset'])}"
+    )
+    yield (
+        f"         {len(bundle.concepts)} concepts, {len(bundle.seen_concepts)} of them seen in "
+        f"training, {len(bundle.operating_points)} with a threshold"
+    )
+    reference = bundle.reference
+    yield (
+        "         no reference population: percentiles are empty"
+        if reference is None
+        else f"         reference population of {len(reference)}: "
+        f"{bundle.manifest['reference']['population']}"
+    )
+    for name in ENGINES:
+        there = find_spec(_PACKAGES[name]) is not None
+        yield f"engine   {name}: {'installed' if there else 'not installed'}"
+    yield f"lists    {', '.join(shipped_lists())}"
+
+
+def list_lines(diagnoses: DiagnosisList, prompts: Prompts) -> Iterator[str]:
+    """A line of text for a line of the list: how it was resolved, and its threshold."""
+    for diagnosis, row in zip(diagnoses.diagnoses, prompts.rows, strict=True):
+        concepts = ", ".join((*diagnosis.concept_ids, *(f"{t!r}" for t in diagnosis.free_texts)))
+        flag = (
+            "ranked, not flagged"
+            if math.isnan(row.threshold)
+            else f"flagged from {row.threshold:.3f}"
+        )
+        yield f"{diagnosis.line:>4}  {diagnosis.name}: {concepts}; {row.source}; {flag}"

@@ -1,0 +1,138 @@
+"""From the lines of a list to directions in the embedding space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.bundle import Bundle
+from ecgscreen.diagnoses import Diagnosis, DiagnosisList, unknown_line_error, unknown_lines
+from ecgscreen.errors import BundleError, LabelListError, MissingExtraError
+from ecgscreen.reports import DiagnosisRow
+from ecgscreen.scoring import quantise_directions
+from ecgscreen.text_encoder import TextEncoder
+from ecgscreen.vocabulary import Vocabulary
+
+MIN_CONCEPT_SIMILARITY = 0.45
+"""Free text whose cosine to every ECG concept, in the language model's own space, is lower than
+this is refused: a score of it would mean nothing. Clinical wordings that the vocabulary does not
+hold lie above it, everyday language below (`bench.far_text` measures both)."""
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """A list of diagnoses, ready to score against.
+
+    Attributes
+    ----------
+    directions
+        float64, shape (K, D), from `quantise_directions`.
+    rows
+        K rows as the reports show them.
+    """
+
+    directions: NDArray[np.float64]
+    rows: tuple[DiagnosisRow, ...]
+
+
+def embed_list(
+    diagnoses: DiagnosisList,
+    bundle: Bundle,
+    vocabulary: Vocabulary,
+    load_text_encoder: Callable[[str], TextEncoder] = TextEncoder,
+) -> Prompts:
+    """Give every line of a list its direction.
+
+    Known lines come from the bundle; the language model is loaded only if a line has words
+    that the vocabulary does not know. Synonyms of a line are averaged.
+
+    Raises
+    ------
+    LabelListError
+        If a line needs a language model that is not installed, or lies far from every ECG
+        concept.
+    BundleError
+        If the installed language model is not the one that the bundle was trained with.
+    """
+    unknown = unknown_lines(diagnoses)
+    free_text: dict[str, NDArray[np.float32]] = {}
+    if unknown:
+        try:
+            text_encoder = load_text_encoder(str(bundle.manifest["text_encoder"]["name"]))
+        except MissingExtraError as error:
+            raise unknown_line_error(diagnoses.name, unknown[0], vocabulary) from error
+        _check_text_encoder(text_encoder, bundle)
+        for diagnosis in unknown:
+            raw = text_encoder.embed(diagnosis.free_texts)
+            _refuse_far_text(diagnoses.name, diagnosis, raw, bundle, vocabulary)
+            projected = bundle.text_head.project(raw)
+            free_text.update(zip(diagnosis.free_texts, projected, strict=True))
+    vectors = [
+        [
+            *(bundle.concepts[concept] for concept in diagnosis.concept_ids),
+            *(free_text[text] for text in diagnosis.free_texts),
+        ]
+        for diagnosis in diagnoses.diagnoses
+    ]
+    return Prompts(
+        directions=quantise_directions(np.stack([np.mean(v, axis=0) for v in vectors])),
+        rows=tuple(_row(diagnosis, bundle) for diagnosis in diagnoses.diagnoses),
+    )
+
+
+def _row(diagnosis: Diagnosis, bundle: Bundle) -> DiagnosisRow:
+    point = bundle.operating_points.get(diagnosis.code)
+    return DiagnosisRow(
+        name=diagnosis.name,
+        code=diagnosis.code,
+        severity=diagnosis.severity,
+        source=_source(diagnosis, bundle),
+        threshold=float("nan") if point is None else point.threshold,
+    )
+
+
+def _source(diagnosis: Diagnosis, bundle: Bundle) -> str:
+    """What the score rests on, in the words of the model card."""
+    seen = [concept in bundle.seen_concepts for concept in diagnosis.concept_ids]
+    if all(seen) and not diagnosis.free_texts:
+        return "prompted (seen)"
+    return "partly zero-shot" if any(seen) else "zero-shot"
+
+
+def _check_text_encoder(text_encoder: TextEncoder, bundle: Bundle) -> None:
+    expected = bundle.manifest["text_encoder"]["sha256"]
+    if text_encoder.sha256 != expected:
+        raise BundleError(
+            f"the language model {text_encoder.name} has SHA-256 {text_encoder.sha256}, "
+            f"{bundle.name} was trained with {expected}",
+            "install the version of the language model that the bundle names",
+        )
+
+
+def _refuse_far_text(
+    list_name: str,
+    diagnosis: Diagnosis,
+    raw: NDArray[np.float32],
+    bundle: Bundle,
+    vocabulary: Vocabulary,
+) -> None:
+    similarity = raw @ bundle.concept_texts.T
+    for text, row in zip(diagnosis.free_texts, similarity, strict=True):
+        if row.max() < MIN_CONCEPT_SIMILARITY:
+            nearest = _nearest(row, bundle, vocabulary)
+            raise LabelListError(
+                f"{list_name}, line {diagnosis.line}: {text!r} lies far from every ECG concept "
+                f"(nearest: {', '.join(nearest)})",
+                "name a finding of an ECG in the words of a report",
+            )
+
+
+def _nearest(
+    similarity: NDArray[np.float32], bundle: Bundle, vocabulary: Vocabulary
+) -> Sequence[str]:
+    ids = list(bundle.concepts)
+    best = np.argsort(-similarity, kind="stable")[:3]
+    return [vocabulary.by_id[ids[i]].name for i in best if ids[i] in vocabulary.by_id]

@@ -1,0 +1,207 @@
+"""The job: a folder of recordings in, reports out. Reads from top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from ecgscreen import __version__
+from ecgscreen.bundle import Bundle, default_bundle, load_bundle
+from ecgscreen.diagnoses import load_list
+from ecgscreen.discover import Discovery
+from ecgscreen.errors import EngineError, UsageError
+from ecgscreen.preparation import PreparedRecord, prepare_all
+from ecgscreen.prompts import embed_list
+from ecgscreen.publish import JsonValue
+from ecgscreen.reports import Provenance, Report, RunSummary, write_reports
+from ecgscreen.results import RecordResult
+from ecgscreen.run_store import RunStore
+from ecgscreen.scoring import score
+from ecgscreen.vocabulary import load_vocabulary
+from engines.base import Engine, EngineUnavailableError
+from engines.select import load_engine
+
+STORE = "store"
+WINDOWS_AT_ONCE = 256
+"""Windows collected before the engine is called: some batches, 12 MB."""
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """What to scan, with what, and where the reports go.
+
+    Attributes
+    ----------
+    roots
+        Folders or single recordings.
+    labels
+        A list of diagnoses: a file, or the name of one that ships.
+    out
+        The screening's folder.
+    bundle
+        A model bundle's folder.
+    engine
+        Of `engines.select.ENGINES`; None takes the default.
+    precision, batch_size, threads
+        See `engines.select.load_engine`.
+    workers
+        Processes that read and prepare; 0 does it in this one.
+    """
+
+    roots: tuple[Path, ...]
+    labels: str
+    out: Path
+    bundle: Path = field(default_factory=default_bundle)
+    engine: str | None = None
+    precision: str = "auto"
+    batch_size: int = 32
+    threads: int = 0
+    workers: int = 0
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """A finished scan: the run in numbers, and how it was made."""
+
+    summary: RunSummary
+    provenance: Provenance
+
+
+def scan(
+    options: ScanOptions, on_result: Callable[[RecordResult], None] = lambda _result: None
+) -> ScanResult:
+    """Score every recording below some folders against a list of diagnoses.
+
+    Parameters
+    ----------
+    options
+        See `ScanOptions`.
+    on_result
+        Called with every row as it is done, for a progress bar.
+
+    Raises
+    ------
+    UsageError
+        If a folder does not exist, or the list cannot be understood.
+    BundleError, EngineError, StoreError
+        See there. A recording that cannot be scored is never an error: it is a row.
+    """
+    started = datetime.now(UTC)
+    _check_roots(options.roots)
+    bundle = load_bundle(options.bundle)
+    diagnoses = load_list(options.labels)
+    prompts = embed_list(diagnoses, bundle, load_vocabulary())
+    engine = _load_engine(options, bundle)
+
+    discovery = Discovery(options.roots)
+    prepared = prepare_all(discovery, bundle.preprocessing, options.workers)
+    store = RunStore.create(options.out / STORE, _made_with(bundle))
+    for result in embed_all(prepared, engine):
+        store.append(result)
+        on_result(result)
+    store.finish()
+
+    provenance = Provenance(
+        version=__version__,
+        command="scan",
+        arguments=_arguments(options),
+        started=started,
+        ended=datetime.now(UTC),
+        bundle_name=bundle.name,
+        bundle_sha256=bundle.sha256,
+        list_name=diagnoses.name,
+        list_sha256=diagnoses.sha256,
+        preprocessing=dict(bundle.preprocessing.to_dict()),
+        engine=engine.info,
+        engine_reason="the default" if options.engine is None else "asked for",
+        n_ignored=discovery.ignored,
+    )
+    reference = bundle.reference
+    report = Report(
+        store=store,
+        diagnoses=prompts.rows,
+        directions=prompts.directions,
+        reference_scores=None if reference is None else score(reference, prompts.directions),
+        provenance=provenance,
+    )
+    return ScanResult(write_reports(report, options.out), provenance)
+
+
+def embed_all(
+    records: Iterable[PreparedRecord | RecordResult], engine: Engine
+) -> Iterator[RecordResult]:
+    """Embed a stream of prepared recordings, many windows at once, in the stream's order."""
+    waiting: list[PreparedRecord | RecordResult] = []
+    n_windows = 0
+    for record in records:
+        waiting.append(record)
+        if isinstance(record, PreparedRecord):
+            n_windows += len(record.prepared.windows)
+        if n_windows >= WINDOWS_AT_ONCE:
+            yield from _embed(waiting, engine)
+            waiting, n_windows = [], 0
+    yield from _embed(waiting, engine)
+
+
+def _embed(
+    records: Sequence[PreparedRecord | RecordResult], engine: Engine
+) -> Iterator[RecordResult]:
+    prepared = [record.prepared for record in records if isinstance(record, PreparedRecord)]
+    if not prepared:
+        yield from (record for record in records if isinstance(record, RecordResult))
+        return
+    counts = [len(p.windows) for p in prepared]
+    embeddings = engine.embed(
+        np.concatenate([p.windows for p in prepared]),
+        np.repeat(np.stack([p.lead_mask for p in prepared]), counts, axis=0),
+    )
+    parts = iter(np.split(embeddings, np.cumsum(counts)[:-1]))
+    for record in records:
+        yield record.scored(next(parts)) if isinstance(record, PreparedRecord) else record
+
+
+def _check_roots(roots: Sequence[Path]) -> None:
+    for root in roots:
+        if not root.exists():
+            raise UsageError(f"{root} does not exist", "name a folder with recordings")
+
+
+def _load_engine(options: ScanOptions, bundle: Bundle) -> Engine:
+    try:
+        return load_engine(
+            options.engine or "openvino",
+            bundle.encoder_onnx,
+            precision=options.precision,
+            batch_size=options.batch_size,
+            threads=options.threads,
+        )
+    except EngineUnavailableError as error:
+        raise EngineError(error.message, error.advice) from error
+
+
+def _made_with(bundle: Bundle) -> Mapping[str, JsonValue]:
+    """What the stored embeddings depend on."""
+    return {
+        "ecgscreen": __version__,
+        "bundle": bundle.name,
+        "bundle_sha256": bundle.sha256,
+        "preprocessing": dict(bundle.preprocessing.to_dict()),
+    }
+
+
+def _arguments(options: ScanOptions) -> dict[str, JsonValue]:
+    return {
+        "roots": [str(root) for root in options.roots],
+        "labels": options.labels,
+        "out": str(options.out),
+        "bundle": str(options.bundle),
+        "engine": options.engine,
+        "precision": options.precision,
+        "batch_size": options.batch_size,
+        "threads": options.threads,
+        "workers": options.workers,
+    }

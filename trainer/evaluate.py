@@ -1,0 +1,218 @@
+"""Measure a bundle on labelled recordings; needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.bundle import Bundle
+from ecgscreen.errors import UsageError
+from ecgscreen.scoring import quantise_directions, score
+from ecgscreen.vocabulary import Concept, Vocabulary
+from engines.base import Engine
+from trainer.data import LabelledRecordings, load_ptbxl
+from trainer.metrics import (
+    ConfusionFigures,
+    Interval,
+    auc,
+    bootstrap_interval,
+    confusion_figures,
+    macro_auc,
+    measurable,
+)
+
+SUBSET_TASKS = frozenset({"form", "rhythm"})
+"""Reported on all recordings and on those with at least one statement of the task as well."""
+
+
+@dataclass(frozen=True)
+class ClassResult:
+    """How one class is told apart.
+
+    Attributes
+    ----------
+    auc
+        NaN where the set has too few positives or negatives.
+    n_positive
+        Recordings of the set that carry it.
+    threshold
+        The bundle's operating point, NaN where it has none.
+    seen
+        Whether the concept occurred in the training text.
+    """
+
+    auc: float
+    n_positive: int
+    threshold: float
+    seen: bool
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Protocol ``multilabel``: every class on its own, all recordings.
+
+    Attributes
+    ----------
+    dataset, folds, task, protocol
+        What was measured, on what.
+    n, n_patients, n_skipped
+        Recordings measured, their patients, and recordings that could not be scored.
+    n_classes
+        Classes in the macro means: at least `trainer.metrics.MIN_POSITIVES` positives and negatives.
+    macro_auc, macro_auc_ci
+        With its 95 % interval, bootstrap over patients.
+    n_thresholds
+        Classes with an operating point, over which the next figures go.
+    accuracy, precision, recall, f1
+        Macro means at the bundle's frozen operating points; NaN without any.
+    n_labelled, macro_auc_labelled, macro_auc_labelled_ci
+        The same on recordings with at least one statement of the task (form and rhythm).
+    per_class
+        By concept id.
+    baselines
+        What flagging nothing, and flagging everything, would give on the same classes.
+    """
+
+    dataset: tuple[str, ...]
+    folds: tuple[int, ...]
+    task: str
+    protocol: str
+    n: int
+    n_patients: int
+    n_skipped: int
+    n_classes: int
+    macro_auc: float
+    macro_auc_ci: Interval
+    n_thresholds: int
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    n_labelled: int
+    macro_auc_labelled: float
+    macro_auc_labelled_ci: Interval | None
+    per_class: dict[str, ClassResult]
+    baselines: dict[str, ConfusionFigures]
+
+
+def evaluate_ptbxl(
+    bundle: Bundle,
+    engine: Engine,
+    vocabulary: Vocabulary,
+    folders: Sequence[Path],
+    *,
+    task: str,
+    folds: Sequence[int],
+) -> Evaluation:
+    """Score the recordings of some folds against the classes of a task, by their names.
+
+    Raises
+    ------
+    UsageError
+        If the bundle was trained on one of the folds, or a folder is not in PTB-XL's layout.
+    """
+    trained = set(folds) & set(bundle.manifest["training"].get("train_folds", []))
+    if trained:
+        raise UsageError(
+            f"{bundle.name} was trained on folds {sorted(trained)}: measuring there says nothing",
+            "give other folds, or a bundle that was not trained on these",
+        )
+    recordings = load_ptbxl(folders, folds, vocabulary, bundle.preprocessing)
+    embeddings = embed(engine, recordings)
+    return evaluate_embeddings(
+        bundle,
+        recordings,
+        embeddings,
+        vocabulary.task(task),
+        task=task,
+        dataset=tuple(folder.name for folder in folders),
+        folds=tuple(folds),
+    )
+
+
+def embed(engine: Engine, recordings: LabelledRecordings) -> NDArray[np.float16]:
+    """Embeddings as a scan stores them: float16, shape (N, D)."""
+    return engine.embed(recordings.windows, recordings.lead_mask).astype(np.float16)
+
+
+def evaluate_embeddings(
+    bundle: Bundle,
+    recordings: LabelledRecordings,
+    embeddings: NDArray[np.float16],
+    classes: Sequence[Concept],
+    *,
+    task: str,
+    dataset: tuple[str, ...],
+    folds: tuple[int, ...],
+) -> Evaluation:
+    """See `evaluate_ptbxl`; for recordings that are embedded already."""
+    names = [concept.id for concept in classes]
+    directions = quantise_directions(np.stack([bundle.concepts[name] for name in names]))
+    scores = score(embeddings, directions)
+    columns = [recordings.concept_ids.index(name) for name in names]
+    positive = recordings.carried[:, columns]
+    counted = measurable(positive)
+    patients = recordings.patients
+
+    def interval(rows: NDArray[np.intp]) -> tuple[float, Interval]:
+        s, p = scores[np.ix_(rows, counted)], positive[np.ix_(rows, counted)]
+        return macro_auc(s, p), bootstrap_interval(
+            lambda drawn: macro_auc(s[drawn], p[drawn]), patients[rows]
+        )
+
+    value, value_interval = interval(np.arange(len(scores)))
+    labelled = np.flatnonzero(positive.any(axis=1))
+    labelled_value, labelled_interval = (
+        interval(labelled) if task in SUBSET_TASKS else (float("nan"), None)
+    )
+    points = bundle.operating_points
+    thresholds = np.array([points[name].threshold if name in points else np.nan for name in names])
+    at_threshold = np.isfinite(thresholds) & counted
+    figures = _figures(scores, thresholds, positive, at_threshold)
+    return Evaluation(
+        dataset=dataset,
+        folds=folds,
+        task=task,
+        protocol="multilabel",
+        n=len(scores),
+        n_patients=len(np.unique(patients)),
+        n_skipped=len(recordings.skipped),
+        n_classes=int(counted.sum()),
+        macro_auc=value,
+        macro_auc_ci=value_interval,
+        n_thresholds=int(at_threshold.sum()),
+        **asdict(figures),
+        n_labelled=len(labelled),
+        macro_auc_labelled=labelled_value,
+        macro_auc_labelled_ci=labelled_interval,
+        per_class={
+            name: ClassResult(
+                auc=auc(scores[:, k], positive[:, k]) if counted[k] else float("nan"),
+                n_positive=int(positive[:, k].sum()),
+                threshold=float(thresholds[k]),
+                seen=name in bundle.seen_concepts,
+            )
+            for k, name in enumerate(names)
+        },
+        baselines={
+            "nothing flagged": _figures(scores, np.full(len(names), np.inf), positive, counted),
+            "everything flagged": _figures(scores, np.full(len(names), -np.inf), positive, counted),
+        },
+    )
+
+
+def _figures(
+    scores: NDArray[np.float32],
+    thresholds: NDArray[np.float64],
+    positive: NDArray[np.bool_],
+    columns: NDArray[np.bool_],
+) -> ConfusionFigures:
+    if not columns.any():
+        nan = float("nan")
+        return ConfusionFigures(nan, nan, nan, nan)
+    flagged = scores[:, columns] >= thresholds[columns]
+    return confusion_figures(flagged, positive[:, columns])

@@ -1,0 +1,239 @@
+"""From a trained model to a bundle, checked before it is written."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.bundle import FORMAT_VERSION, MANIFEST, OperatingPoint
+from ecgscreen.errors import UsageError
+from ecgscreen.preprocess import PreprocessConfig, preprocess
+from ecgscreen.recording import LEADS
+from ecgscreen.scoring import quantise_directions, score
+from ecgscreen.simulate import Rhythm, SimulationSettings, simulate
+from ecgscreen.vocabulary import Vocabulary
+from engines.base import Engine
+from engines.select import load_engine
+from trainer.config import TrainConfig
+from trainer.data import LabelledRecordings
+from trainer.metrics import best_f1_threshold
+from trainer.onnx_export import export_encoder
+from trainer.splits import rows_of_folds
+from trainer.train import TrainedModel
+
+MIN_POSITIVES_FOR_THRESHOLD = 20
+PARITY_TOLERANCE = 1e-4
+"""Largest difference of an embedding's number between PyTorch and ONNX runtimes in float32."""
+_CHECK_SEED = 20_240_901
+
+
+def export_bundle(
+    trained: TrainedModel,
+    recordings: LabelledRecordings,
+    vocabulary: Vocabulary,
+    config: TrainConfig,
+    out: Path,
+    *,
+    name: str,
+    dataset: Sequence[str],
+    licence: str,
+    with_reference: bool = True,
+) -> None:
+    """Write a bundle; see section 5 of the design for what is in it.
+
+    Parameters
+    ----------
+    trained
+        From `trainer.train.train`.
+    recordings
+        The set that it was trained and validated on.
+    vocabulary
+        Its concepts are embedded, seen or not.
+    config
+        Of the training.
+    out
+        A folder that does not exist or is empty.
+    name, dataset, licence
+        For the manifest.
+    with_reference
+        Whether the embeddings of the training recordings go along, for percentiles.
+
+    Raises
+    ------
+    UsageError
+        If the folder is not empty.
+    EngineParityError
+        If OpenVINO and PyTorch do not agree on the exported encoder.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty", "name a folder that does not exist yet")
+    onnx = export_encoder(trained.model.encoder, config.preprocess.n_samples)
+    reference_engine = load_engine("pytorch", onnx, precision="f32")
+    check = _check_batch(reference_engine, config.preprocess)
+    _hold_parity(onnx, check)
+
+    concepts = _concept_arrays(trained, vocabulary)
+    directions = dict(zip(concepts["ids"].tolist(), concepts["embeddings"], strict=True))
+    train_rows = rows_of_folds(recordings.folds, config.train_folds)
+    validation_rows = rows_of_folds(recordings.folds, config.validation_folds)
+    points = _operating_points(
+        reference_engine, recordings, validation_rows, directions, set(trained.seen)
+    )
+    files = {
+        "encoder.onnx": onnx,
+        "text_head.npz": _npz(vars(trained.model.text.as_text_head())),
+        "concepts.npz": _npz(concepts),
+        "calibration.json": _json(
+            {
+                "set": f"{', '.join(dataset)}, folds {list(config.validation_folds)}",
+                "operating_points": {key: asdict(point) for key, point in points.items()},
+            }
+        ),
+        "check.npz": _npz(check),
+    }
+    if with_reference:
+        embeddings = _embed_rows(reference_engine, recordings, train_rows)
+        files["reference.npz"] = _npz({"embeddings": embeddings})
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "name": name,
+        "licence": licence,
+        "files": {
+            key: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for key, content in sorted(files.items())
+        },
+        "preprocessing": config.preprocess.to_dict(),
+        "lead_order": list(LEADS),
+        "embedding_size": config.encoder.embedding_size,
+        "text_encoder": {
+            "name": trained.text_encoder.name,
+            "sha256": trained.text_encoder.sha256,
+        },
+        "training": {
+            "date": datetime.now(UTC).date().isoformat(),
+            "dataset": list(dataset),
+            "train_folds": list(config.train_folds),
+            "validation_folds": list(config.validation_folds),
+            "n_recordings": len(train_rows),
+            "seen_concepts": list(trained.seen),
+            "config": config.to_dict(),
+        },
+        "reference": {
+            "included": with_reference,
+            "n_recordings": len(train_rows) if with_reference else 0,
+            "population": "the recordings that the encoder was trained on",
+        },
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    for key, content in files.items():
+        (out / key).write_bytes(content)
+    # The manifest comes last: a bundle without one is not a bundle.
+    (out / MANIFEST).write_bytes(_json(manifest))
+
+
+class EngineParityError(Exception):
+    """Two engines give different embeddings for one encoder."""
+
+
+def _hold_parity(onnx: bytes, check: Mapping[str, NDArray[Any]]) -> None:
+    engine = load_engine("openvino", onnx, precision="f32")
+    found = engine.embed(check["windows"], check["lead_mask"])
+    if (worst := float(np.abs(found - check["embeddings"]).max())) > PARITY_TOLERANCE:
+        raise EngineParityError(
+            f"openvino differs from pytorch by {worst:.2g}, allowed is {PARITY_TOLERANCE:g}"
+        )
+
+
+def _check_batch(engine: Engine, config: PreprocessConfig) -> dict[str, NDArray[Any]]:
+    """One simulated recording a rhythm, the last ones with leads missing."""
+    windows, masks = [], []
+    for number, rhythm in enumerate(Rhythm):
+        settings = SimulationSettings(rhythm=rhythm, seed=_CHECK_SEED + number)
+        usable = np.ones(len(LEADS), dtype=np.bool_)
+        if number % 4 == 3:
+            usable[number % len(LEADS) :] = False
+        prepared = preprocess(simulate(settings).recording, usable, config)
+        windows.append(prepared.windows[0])
+        masks.append(prepared.lead_mask)
+    # float16 halves the file and is exact again as float32.
+    batch = np.stack(windows).astype(np.float16)
+    lead_mask = np.stack(masks)
+    embeddings = engine.embed(batch.astype(np.float32), lead_mask)
+    return {"windows": batch.astype(np.float32), "lead_mask": lead_mask, "embeddings": embeddings}
+
+
+def _concept_arrays(trained: TrainedModel, vocabulary: Vocabulary) -> dict[str, NDArray[Any]]:
+    """Ids, directions, and places in the language model's own space, of all concepts."""
+    head = trained.model.text.as_text_head()
+    embeddings, texts = [], []
+    for concept in vocabulary.concepts:
+        raw = trained.text_encoder.embed(concept.wordings)
+        embeddings.append(_mean_direction(head.project(raw)))
+        texts.append(_mean_direction(raw))
+    return {
+        "ids": np.array([concept.id for concept in vocabulary.concepts]),
+        "embeddings": np.stack(embeddings),
+        "texts": np.stack(texts).astype(np.float16),
+    }
+
+
+def _mean_direction(unit_vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    mean = unit_vectors.mean(axis=0)
+    direction: NDArray[np.float32] = mean / np.linalg.norm(mean)
+    return direction
+
+
+def _embed_rows(
+    engine: Engine, recordings: LabelledRecordings, rows: NDArray[np.intp]
+) -> NDArray[np.float16]:
+    embeddings = engine.embed(recordings.windows[rows], recordings.lead_mask[rows])
+    return embeddings.astype(np.float16)
+
+
+def _operating_points(
+    engine: Engine,
+    recordings: LabelledRecordings,
+    rows: NDArray[np.intp],
+    concepts: Mapping[str, NDArray[np.float32]],
+    seen: set[str],
+) -> dict[str, OperatingPoint]:
+    """The largest F1 on the validation folds, for concepts with enough positives there."""
+    carried = recordings.carried[rows]
+    columns = [
+        k
+        for k, concept in enumerate(recordings.concept_ids)
+        if concept in seen and carried[:, k].sum() >= MIN_POSITIVES_FOR_THRESHOLD
+    ]
+    if not columns:
+        return {}
+    names = [recordings.concept_ids[k] for k in columns]
+    directions = quantise_directions(np.stack([concepts[name] for name in names]))
+    scores = score(_embed_rows(engine, recordings, rows), directions)
+    return {
+        name: OperatingPoint(
+            threshold=best_f1_threshold(scores[:, i], carried[:, k])[0],
+            n_positive=int(carried[:, k].sum()),
+            n=len(rows),
+            criterion="largest F1",
+        )
+        for i, (name, k) in enumerate(zip(names, columns, strict=True))
+    }
+
+
+def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # the stub takes its own keyword for an array
+    return buffer.getvalue()
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
