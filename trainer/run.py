@@ -15,7 +15,6 @@ from ecgscreen.vocabulary import load_vocabulary
 from trainer.config import TrainConfig
 from trainer.data import load_ptbxl
 from trainer.export import export_bundle
-from trainer.model import EcgTextModel
 from trainer.splits import parse_folds
 from trainer.train import Epoch, train
 
@@ -74,7 +73,7 @@ def run_training(request: TrainRequest, console: Console) -> None:
         f"folds {request.train_folds} with {torch.get_num_threads()} threads"
     )
 
-    def report(epoch: Epoch, _model: EcgTextModel) -> None:
+    def report(epoch: Epoch) -> None:
         console.print(f"epoch {epoch.number} of {config.epochs}: loss {epoch.loss:.3f}")
 
     trained = train(recordings, vocabulary, config, report)

@@ -71,7 +71,7 @@ def train(
     recordings: LabelledRecordings,
     vocabulary: Vocabulary,
     config: TrainConfig,
-    on_epoch: Callable[[Epoch, EcgTextModel], None] = lambda _epoch, _model: None,
+    on_epoch: Callable[[Epoch], None] = lambda _epoch: None,
 ) -> TrainedModel:
     """Train an encoder against the wordings of the statements that recordings carry.
 
@@ -84,7 +84,7 @@ def train(
     config
         See `TrainConfig`.
     on_epoch
-        Called after each epoch with the averaged model.
+        Called after each epoch.
 
     Raises
     ------
@@ -161,15 +161,9 @@ def train(
             averaged.update(model)
             total += loss.item()
         history.append(Epoch(number, total / steps_per_epoch, float(schedule.get_last_lr()[0])))
-        on_epoch(history[-1], _snapshot(averaged, config, wordings[0].shape[1]))
-    final = _snapshot(averaged, config, wordings[0].shape[1])
-    return TrainedModel(final, seen, text_encoder, tuple(history))
-
-
-def _snapshot(averaged: AveragedModel, config: TrainConfig, text_size: int) -> EcgTextModel:
-    model = EcgTextModel(config.encoder, text_size)
+        on_epoch(history[-1])
     model.load_state_dict(averaged.state)
-    return model.eval()
+    return TrainedModel(model.eval(), seen, text_encoder, tuple(history))
 
 
 def _parameter_groups(modules: list[nn.Module], weight_decay: float) -> list[dict[str, object]]:
