@@ -19,6 +19,7 @@ class SkipReason(StrEnum):
     NOT_A_FILE = "not a regular file"
     OUTSIDE_FOLDER = "points outside the folder"
     NO_PERMISSION = "no permission to read"
+    READ_ERROR = "could not be read"
     VANISHED = "vanished during the run"
     NO_HEADER = "signal file without header"
     NO_SIGNAL_FILE = "signal file missing"
