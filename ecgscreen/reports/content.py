@@ -1,0 +1,248 @@
+"""What the reports are made of, and the one pass that all of them are written in."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import version as package_version
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.publish import JsonValue
+from ecgscreen.results import RecordResult
+from ecgscreen.run_store import RunStore
+from ecgscreen.scoring import flags, percentiles, record_embedding, score
+from engines.base import EngineInfo
+
+SEVERITIES = ("critical", "attention", "info")
+"""Worst first."""
+
+
+@dataclass(frozen=True)
+class DiagnosisRow:
+    """A line of the list of diagnoses, as the reports show it.
+
+    Attributes
+    ----------
+    name
+        The line as written.
+    code
+        Of the vocabulary, where it was resolved to one; else empty.
+    severity
+        One of `SEVERITIES`.
+    source
+        How the line was resolved, for example ``vocabulary`` or ``zero-shot``.
+    threshold
+        The cosine that raises the flag; NaN for "ranked, not flagged".
+    """
+
+    name: str
+    code: str
+    severity: str
+    source: str
+    threshold: float = float("nan")
+
+    def __post_init__(self) -> None:
+        if self.severity not in SEVERITIES:
+            raise ValueError(
+                f"{self.name!r}: severity {self.severity!r}, one of {', '.join(SEVERITIES)} "
+                "is expected"
+            )
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Everything that one needs to know to make the same report again.
+
+    Attributes
+    ----------
+    version
+        Of ecgscreen.
+    command
+        The command's name, such as ``scan``.
+    arguments
+        Its arguments and options as the run understood them.
+    started, ended
+        With a time zone; written in UTC.
+    bundle_name, bundle_sha256
+        The model bundle and the SHA-256 of its manifest.
+    list_name, list_sha256
+        The list of diagnoses and its SHA-256.
+    preprocessing
+        The bundle's preprocessing configuration.
+    engine
+        What ran.
+    engine_reason
+        Why this engine, for example ``the default`` or ``asked for``.
+    n_ignored
+        Files that are no recordings.
+    """
+
+    version: str
+    command: str
+    arguments: Mapping[str, JsonValue]
+    started: datetime
+    ended: datetime
+    bundle_name: str
+    bundle_sha256: str
+    list_name: str
+    list_sha256: str
+    preprocessing: Mapping[str, JsonValue]
+    engine: EngineInfo
+    engine_reason: str
+    n_ignored: int = 0
+
+    @property
+    def duration_s(self) -> float:
+        """How long the run took, in seconds."""
+        return (self.ended - self.started).total_seconds()
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is reported, whatever the form.
+
+    Attributes
+    ----------
+    store
+        The finished run's results.
+    diagnoses
+        The K lines of the list.
+    directions
+        float64, shape (K, D), from `ecgscreen.scoring.quantise_directions`.
+    reference_scores
+        float32, shape (R, K): the scores of the bundle's reference population; None without.
+    provenance
+        How it was made.
+    """
+
+    store: RunStore
+    diagnoses: tuple[DiagnosisRow, ...]
+    directions: NDArray[np.float64]
+    reference_scores: NDArray[np.float32] | None
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        if self.directions.ndim != 2 or len(self.directions) != len(self.diagnoses):
+            raise ValueError(
+                f"directions of shape {self.directions.shape} for {len(self.diagnoses)} diagnoses"
+            )
+
+    @property
+    def thresholds(self) -> NDArray[np.float64]:
+        """float64, shape (K,); NaN where there is none."""
+        return np.array([row.threshold for row in self.diagnoses], np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredWindows:
+    """The windows of those recordings of a block that have more than one.
+
+    Attributes
+    ----------
+    record
+        int64, shape (M,): the row of the recording within the block.
+    start_s
+        float32, shape (M,), in seconds.
+    embeddings
+        float16, shape (M, D).
+    scores
+        float32, shape (M, K).
+    """
+
+    record: NDArray[np.int64]
+    start_s: NDArray[np.float32]
+    embeddings: NDArray[np.float16]
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredBlock:
+    """Consecutive rows of the reports.
+
+    Attributes
+    ----------
+    first
+        The first row's number in the report.
+    results
+        The n recordings, sorted by path.
+    embeddings
+        float16, shape (n, D); NaN where there is none.
+    scores, percentiles
+        float32, shape (n, K); NaN where there is none.
+    flags
+        int8, shape (n, K): -1 no result or no threshold, 0, 1.
+    windows
+        Of recordings with several.
+    """
+
+    first: int
+    results: list[RecordResult]
+    embeddings: NDArray[np.float16]
+    scores: NDArray[np.float32]
+    percentiles: NDArray[np.float32]
+    flags: NDArray[np.int8]
+    windows: ScoredWindows = field(repr=False)
+
+
+class ReportWriter(Protocol):
+    """What every form of report that has a row a recording promises."""
+
+    def write(self, block: ScoredBlock) -> None:
+        """Write the block's rows. Blocks come in order and leave no gap."""
+        ...
+
+    def close(self) -> None:
+        """Finish the file."""
+        ...
+
+
+def scored_blocks(report: Report) -> Iterator[ScoredBlock]:
+    """Yield all rows of a report, sorted by path, in bounded memory.
+
+    Raises
+    ------
+    StoreError
+        If the store is damaged.
+    """
+    first = 0
+    for results in report.store.iter_sorted():
+        embeddings = np.full((len(results), report.directions.shape[1]), np.nan, np.float16)
+        for row, result in enumerate(results):
+            if result.n_windows:
+                embeddings[row] = record_embedding(result.embeddings)
+        scores = score(embeddings, report.directions)
+        yield ScoredBlock(
+            first=first,
+            results=results,
+            embeddings=embeddings,
+            scores=scores,
+            percentiles=percentiles(scores, report.reference_scores),
+            flags=flags(scores, report.thresholds),
+            windows=_windows(results, report.directions),
+        )
+        first += len(results)
+
+
+def _windows(results: list[RecordResult], directions: NDArray[np.float64]) -> ScoredWindows:
+    rows = [row for row, result in enumerate(results) if result.n_windows > 1]
+    starts = [np.empty(0, np.float32), *(results[row].window_starts_s for row in rows)]
+    none = np.empty((0, directions.shape[1]), np.float16)
+    embeddings = np.concatenate([none, *(results[row].embeddings for row in rows)])
+    counts = [results[row].n_windows for row in rows]
+    return ScoredWindows(
+        record=np.repeat(np.array(rows, np.int64), counts),
+        start_s=np.concatenate(starts),
+        embeddings=embeddings,
+        scores=score(embeddings, directions),
+    )
+
+
+def software_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that the reports depend on."""
+    packages = {name: package_version(name) for name in ("numpy", "h5py")}
+    return {"python": platform.python_version(), **packages}

@@ -1,0 +1,92 @@
+"""``summary.json`` (what came out, for machines) and ``run.json`` (how it was made)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC
+from pathlib import Path
+
+from ecgscreen.publish import JsonValue, publish_json, storing
+from ecgscreen.reports.content import Provenance, software_versions
+from ecgscreen.reports.tally import DiagnosisSummary, RunSummary
+
+FORMAT_VERSION = 1
+
+
+def write_summary(
+    path: Path, summary: RunSummary, provenance: Provenance, reports: Sequence[str]
+) -> None:
+    """Publish ``summary.json``.
+
+    Parameters
+    ----------
+    path
+        Where.
+    summary
+        The run in numbers.
+    provenance
+        For the time it took and the files ignored.
+    reports
+        Names of the other reports, in the same folder.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    """
+    seconds = provenance.duration_s
+    document: dict[str, JsonValue] = {
+        "format_version": FORMAT_VERSION,
+        "ecgscreen_version": provenance.version,
+        "exit_code": int(summary.exit_code),
+        "n_records": summary.n_records,
+        "n_scored": summary.n_scored,
+        "n_not_scored": summary.n_not_scored,
+        "n_flagged": summary.n_flagged,
+        "n_ignored": provenance.n_ignored,
+        "by_status": {str(status): count for status, count in summary.by_status.items()},
+        "by_reason": dict(summary.by_reason),
+        "diagnoses": [_diagnosis(each) for each in summary.diagnoses],
+        "duration_s": seconds,
+        "records_per_s": summary.n_records / seconds if seconds > 0 else None,
+        "reports": list(reports),
+    }
+    with storing(path):
+        publish_json(path, document)
+
+
+def write_run(path: Path, provenance: Provenance) -> None:
+    """Publish ``run.json``.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    """
+    document: dict[str, JsonValue] = {
+        "format_version": FORMAT_VERSION,
+        "command": provenance.command,
+        "arguments": dict(provenance.arguments),
+        "started_utc": provenance.started.astimezone(UTC).isoformat(),
+        "ended_utc": provenance.ended.astimezone(UTC).isoformat(),
+        "versions": {"ecgscreen": provenance.version, **software_versions()},
+        "engine": {**asdict(provenance.engine), "reason": provenance.engine_reason},
+        "bundle": {"name": provenance.bundle_name, "sha256": provenance.bundle_sha256},
+        "list": {"name": provenance.list_name, "sha256": provenance.list_sha256},
+        "preprocessing": dict(provenance.preprocessing),
+        "n_ignored": provenance.n_ignored,
+    }
+    with storing(path):
+        publish_json(path, document)
+
+
+def _diagnosis(each: DiagnosisSummary) -> dict[str, JsonValue]:
+    row = each.diagnosis
+    return {
+        "name": row.name,
+        "code": row.code,
+        "severity": row.severity,
+        "threshold": row.threshold,
+        "n_flagged": each.n_flagged if row.threshold == row.threshold else None,
+    }
