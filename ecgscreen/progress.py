@@ -1,0 +1,284 @@
+"""What a person at the terminal sees: the progress of a scan, and its summary."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from ecgscreen.reports.content import SEVERITIES, Provenance
+from ecgscreen.reports.tally import DiagnosisSummary, RunSummary
+from ecgscreen.results import RecordResult, Status, report_text
+
+LINE_SECONDS = 30.0
+"""How often a plain line is printed where there is no terminal."""
+
+NARROW = 60
+"""Fewer columns than this: tables put their last column below the first."""
+
+DIAGNOSES_SHOWN = 20
+
+OTHER_REPORTS = ("report.h5", "summary.json", "run.json")
+"""Named in the summary beside ``report.csv``."""
+
+NOT_A_DEVICE = "Not a medical device. No flag, or no score, does not mean a normal ECG."
+
+_STYLES = {"critical": "bold red", "attention": "yellow", "info": ""}
+
+
+def stderr_console(*, quiet: bool = False) -> Console:
+    """Return the console that everything is shown on; a quiet one swallows all of it."""
+    return Console(stderr=True, quiet=quiet, highlight=False, emoji=False, markup=False)
+
+
+class ScanProgress:
+    """Counts recordings while a scan runs; a context manager.
+
+    On a terminal: a spinner with counts and records/s, a bar once `expect` has been told how
+    many there are. Elsewhere, in a log for one: a plain line every 30 s.
+
+    Parameters
+    ----------
+    console
+        Where to show it; nothing is shown on a quiet one.
+    clock
+        Seconds.
+    """
+
+    def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._clock = clock
+        self._total: int | None = None
+        self._n_done = 0
+        self._n_not_scored = 0
+        self._started = self._line_due = clock()
+        self._progress = Progress(
+            *_columns(console),
+            console=console,
+            transient=True,
+            refresh_per_second=5,
+            disable=console.quiet or not console.is_interactive,
+        )
+        self._task = self._progress.add_task("", total=None, not_scored=0)
+
+    def __enter__(self) -> ScanProgress:
+        self._started = self._clock()
+        self._line_due = self._started + LINE_SECONDS
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def expect(self, total: int) -> None:
+        """Say how many recordings there are, as soon as that is known."""
+        self._total = total
+        self._progress.update(self._task, total=total)
+
+    def advance(self, result: RecordResult) -> None:
+        """Count a recording that is done."""
+        self._n_done += 1
+        self._n_not_scored += result.status is not Status.SCORED
+        self._progress.update(self._task, advance=1, not_scored=self._n_not_scored)
+        now = self._clock()
+        if not self._console.is_interactive and now >= self._line_due:
+            self._line_due = now + LINE_SECONDS
+            of_total = f" of {self._total:,}" if self._total is not None else ""
+            self._console.print(
+                f"{self._n_done:,}{of_total} recordings, {self._n_not_scored:,} not scored, "
+                f"{_rate(self._n_done, now - self._started)}"
+            )
+
+
+class _Counts(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        total = f"/{task.total:,.0f}" if task.total is not None else ""
+        text = Text(f"{task.completed:,.0f}{total}")
+        if task.elapsed:
+            text.append(f"  {task.completed / task.elapsed:,.0f}/s")
+        if task.fields["not_scored"]:
+            text.append(f"  {task.fields['not_scored']:,} not scored", style="yellow")
+        return text
+
+
+def _columns(console: Console) -> list[ProgressColumn]:
+    # The first character of a bar or spinner that the terminal's encoding lacks would end the
+    # scan; Rich replaces those of a bar, not those of a spinner.
+    spinner = SpinnerColumn("line" if console.options.ascii_only else "dots")
+    if console.width < NARROW:
+        return [spinner, _Counts()]
+    return [spinner, BarColumn(bar_width=20), _Counts(), TimeElapsedColumn()]
+
+
+def print_summary(
+    console: Console, summary: RunSummary, provenance: Provenance, folder: Path
+) -> None:
+    """Print what a run found, what it could not read, and where the reports are.
+
+    Parameters
+    ----------
+    console
+        Of any width from 40 columns; colour where it is a terminal.
+    summary
+        The run in numbers.
+    provenance
+        How it was made.
+    folder
+        Where the reports are.
+    """
+    console.print(_headline(summary, provenance))
+    if summary.n_scored:
+        _print_flagged(console, summary)
+    if summary.not_scored:
+        _print_not_scored(console, summary)
+    console.print()
+    # Not wrapped: it is there to be copied.
+    reports = f"Reports {printable(str(folder / 'report.csv'))}, {', '.join(OTHER_REPORTS)}"
+    console.print(Text(reports), soft_wrap=True)
+    engine = provenance.engine
+    console.print(
+        Text(
+            f"Engine {engine.name} {engine.version}, {engine.precision}, {engine.device} "
+            f"({provenance.engine_reason})"
+        )
+    )
+    console.print(Text(NOT_A_DEVICE, style="dim"))
+
+
+def _headline(summary: RunSummary, provenance: Provenance) -> Text:
+    if not summary.n_records:
+        return Text("There is no recording in what was given: nothing to score.", style="bold")
+    seconds = provenance.duration_s
+    rate = f", {_rate(summary.n_records, seconds)}" if seconds > 0 else ""
+    text = Text(f"{summary.n_scored:,} of {summary.n_records:,} recordings scored", style="bold")
+    text.append(f" in {seconds:,.1f} s{rate}", style="not bold")
+    if provenance.n_ignored:
+        text.append(f"; {provenance.n_ignored:,} other files ignored", style="not bold")
+    return text
+
+
+def _print_flagged(console: Console, summary: RunSummary) -> None:
+    with_threshold = [
+        each for each in summary.diagnoses if each.diagnosis.threshold == each.diagnosis.threshold
+    ]
+    raised = sorted(
+        (each for each in with_threshold if each.n_flagged),
+        key=lambda each: (SEVERITIES.index(each.diagnosis.severity), -each.n_flagged),
+    )
+    n_ranked_only = len(summary.diagnoses) - len(with_threshold)
+    if raised:
+        _print_diagnoses(console, f"Flagged: {summary.n_flagged:,} recordings", raised)
+    elif with_threshold:
+        console.print(Text("\nNothing was flagged.", style="bold"))
+    else:
+        _print_diagnoses(
+            console, "Ranked, not flagged: no diagnosis has a threshold", summary.diagnoses
+        )
+    if with_threshold and n_ranked_only:
+        of_all = f"{n_ranked_only} of {len(summary.diagnoses)} diagnoses"
+        console.print(Text(f"Without threshold, so ranked and not flagged: {of_all}"))
+
+
+def _print_diagnoses(console: Console, title: str, diagnoses: Sequence[DiagnosisSummary]) -> None:
+    flagged = any(each.n_flagged for each in diagnoses)
+    table = _table("diagnosis", *(("severity", "flagged") if flagged else ("score",)), "highest")
+    narrow = Table(box=None, pad_edge=False, show_header=False)
+    narrow.add_column(overflow="fold")
+    narrow.add_column(justify="right", no_wrap=True)
+    for each in diagnoses[:DIAGNOSES_SHOWN]:
+        name = Text(printable(each.diagnosis.name))
+        severity = Text(each.diagnosis.severity if flagged else "")
+        severity.stylize(_STYLES[each.diagnosis.severity])
+        best = f"{each.highest[0].score:.3f}" if each.highest else ""
+        number = Text(f"{each.n_flagged:,}" if flagged else best)
+        paths = [printable(record.path) for record in each.highest[: max(each.n_flagged, 1)]]
+        shown = Text("\n".join(shorten(path, console.width - 46) for path in paths))
+        table.add_row(name, *((severity,) if flagged else ()), number, shown)
+        narrow.add_row(name, number)
+        for path in paths[:1]:
+            label = Text.assemble(severity, "  " if flagged else "")
+            narrow.add_row(label.append(shorten(path, console.width - 8 - len(label))))
+    _print_table(console, title, narrow if console.width < NARROW else table)
+    _print_more(console, len(diagnoses) - DIAGNOSES_SHOWN)
+
+
+def _print_not_scored(console: Console, summary: RunSummary) -> None:
+    narrow = console.width < NARROW
+    table = _table("recording") if narrow else _table("recording", "why")
+    for result in summary.not_scored:
+        path = shorten(printable(result.path), console.width if narrow else console.width // 2 - 4)
+        why = printable(f"{result.reason}: {result.detail}" if result.detail else result.reason)
+        if narrow:
+            table.add_row(Text(path))
+            table.add_row(Text(f"  {printable(result.reason)}"))
+        else:
+            table.add_row(Text(path), Text(why))
+    _print_table(console, f"Not scored: {summary.n_not_scored:,} recordings", table)
+    _print_more(console, summary.n_not_scored - len(summary.not_scored))
+
+
+def _table(*headers: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for header in headers:
+        is_number = header in ("flagged", "score")
+        is_path = header in ("highest", "recording")  # cut to fit already
+        table.add_column(
+            header,
+            justify="right" if is_number else "left",
+            no_wrap=is_number or is_path or header == "severity",
+            overflow="fold",
+        )
+    return table
+
+
+def _print_table(console: Console, title: str, table: Table) -> None:
+    console.print(Text(f"\n{title}", style="bold"))
+    console.print(table)
+
+
+def _print_more(console: Console, n_more: int) -> None:
+    if n_more > 0:
+        console.print(Text(f"and {n_more:,} more in report.csv", style="dim"))
+
+
+def _rate(n_records: int, seconds: float) -> str:
+    rate = n_records / seconds
+    return f"{rate:,.{0 if rate >= 10 else 1}f} records/s"
+
+
+def printable(text: str) -> str:
+    r"""Return `text` on one line, with what could steer a terminal spelled out (``\x1b``)."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in report_text(text)
+    )
+
+
+def shorten(text: str, width: int) -> str:
+    """Return `text` cut in the middle to at most `width` cells, its end kept the longer.
+
+    A path's end is the file's name: it tells recordings apart, where the beginning does not.
+    """
+    if cell_len(text) <= width:
+        return text
+    head = (width - 1) // 3
+    tail = width - 1 - head
+    return f"{set_cell_size(text, head)}…{set_cell_size(text[::-1], tail)[::-1]}"
