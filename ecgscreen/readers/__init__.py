@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from ecgscreen.readers.base import Reader
+from ecgscreen.readers.base import Reader, reason_of
 from ecgscreen.readers.wfdb_record import read_wfdb
 from ecgscreen.recording import Recording, RecordingError, SkippedRecording, SkipReason
 
@@ -39,7 +39,9 @@ def read_recording(path: Path, root: Path | None = None) -> Recording | SkippedR
         return reader(path, path.parent if root is None else root)
     except RecordingError as error:
         return SkippedRecording(path, error.reason, error.detail)
-    except FileNotFoundError:
-        return SkippedRecording(path, SkipReason.VANISHED, "the file is not there any more")
-    except PermissionError:
-        return SkippedRecording(path, SkipReason.NO_PERMISSION, "reading it is not permitted")
+    except OSError as error:
+        return SkippedRecording(path, *reason_of(error))
+    except MemoryError:
+        return SkippedRecording(
+            path, SkipReason.TOO_LARGE, "this machine has not enough memory for it"
+        )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Protocol
 
-from ecgscreen.recording import Recording
+from ecgscreen.recording import Recording, SkipReason
 
 MAX_SIGNALS = 512
 """Signals of one recording. A body-surface map has about 250."""
@@ -66,3 +67,21 @@ def safe_token(text: str | bytes) -> str:
     if len(text) > _TOKEN_LENGTH or len(shown) > _TOKEN_LENGTH:
         return shown[:_TOKEN_LENGTH] + "..."
     return shown
+
+
+def reason_of(error: OSError) -> tuple[SkipReason, str]:
+    """Give the reason and detail for what the operating system said.
+
+    Parameters
+    ----------
+    error
+        From opening or reading the file that names a recording, or a folder.
+    """
+    if isinstance(error, FileNotFoundError):
+        return SkipReason.VANISHED, "it is not there any more"
+    if isinstance(error, PermissionError):
+        return SkipReason.NO_PERMISSION, "reading it is not permitted"
+    if error.errno == errno.ELOOP:
+        return SkipReason.NOT_A_FILE, "it is a loop of symbolic links"
+    name = errno.errorcode.get(error.errno or 0, "unknown error")
+    return SkipReason.READ_ERROR, f"the operating system says {name}"

@@ -56,7 +56,8 @@ _GAIN = re.compile(
 )
 _RESEMBLES_GAIN = re.compile(rb"[-+]?(?:nan|inf)|\S*[(/]", re.IGNORECASE)
 _INTEGER = re.compile(rb"-?\d{1,10}")
-_Row = tuple[bytes, bytes, bytes, bytes, bytes]
+_Column = tuple[bytes, ...]
+_Columns = tuple[_Column, _Column, _Column, _Column, _Column]
 _SEGMENT_LINE = re.compile(rb"(\S+)\s+(\d{1,15})(?:\s.*)?")
 
 
@@ -156,7 +157,7 @@ def read_header(path: Path, root: Path) -> Header:
     OSError
         If the file cannot be opened or read.
     """
-    with InsideFile(path, root) as file:
+    with InsideFile(str(path), root) as file:
         if file.size > MAX_HEADER_BYTES:
             raise RecordingError(
                 SkipReason.TOO_LARGE,
@@ -164,6 +165,15 @@ def read_header(path: Path, root: Path) -> Header:
             )
         content = file.read(file.size)
     return parse_header(content)
+
+
+def content_lines(content: bytes) -> list[bytes]:
+    """Give the lines of a header that are neither blank nor comments, stripped."""
+    return [
+        line
+        for line in map(bytes.strip, content.splitlines())
+        if line and not line.startswith(b"#")
+    ]
 
 
 def parse_header(content: bytes) -> Header:
@@ -184,11 +194,7 @@ def parse_header(content: bytes) -> Header:
     RecordingError
         BAD_HEADER, NO_SIGNALS, BAD_SAMPLING_RATE, BAD_GAIN, TOO_LARGE or OUTSIDE_FOLDER.
     """
-    lines = [
-        line
-        for line in map(bytes.strip, content.splitlines())
-        if line and not line.startswith(b"#")
-    ]
+    lines = content_lines(content)
     if not lines:
         raise RecordingError(SkipReason.BAD_HEADER, "it has no record line")
     match = _RECORD_LINE.fullmatch(lines[0][:_MAX_LINE_BYTES])
@@ -205,7 +211,9 @@ def parse_header(content: bytes) -> Header:
         raise RecordingError(
             SkipReason.TOO_LARGE, f"{n_signals} signals, the limit is {MAX_SIGNALS}"
         )
-    sampling_rate = _DEFAULT_SAMPLING_RATE if rate is None else _sampling_rate(rate)
+    sampling_rate = (
+        _DEFAULT_SAMPLING_RATE if rate is None else _sampling_rate(rate[:_MAX_LINE_BYTES])
+    )
     # header(5): a length of zero means the same as none.
     n_samples = int(sample_count or 0) or None
     if n_samples is not None and n_samples * n_signals > MAX_SAMPLES:
@@ -220,8 +228,9 @@ def parse_header(content: bytes) -> Header:
     return Header(n_signals, sampling_rate, n_samples, file_names, signals, ())
 
 
+@lru_cache(maxsize=64)
 def _sampling_rate(text: bytes) -> float:
-    match = _RATE.fullmatch(text[:_MAX_LINE_BYTES])
+    match = _RATE.fullmatch(text)
     rate = float(match.group()) if match else float("nan")
     if not MIN_SAMPLING_RATE <= rate <= MAX_SAMPLING_RATE:
         raise RecordingError(
@@ -243,37 +252,38 @@ def _signal_lines(
         raise RecordingError(
             SkipReason.BAD_HEADER, f"a signal line is longer than {_MAX_LINE_BYTES} bytes"
         )
-    names, *tokens = zip(*_rows(lines), strict=True)
+    names, formats, gains, adc_zeros, descriptions = _columns(lines)
     decoded = {name: _file_name(name) for name in set(names)}
-    return tuple([decoded[name] for name in names]), _signals(*tokens)
+    return (
+        tuple([decoded[name] for name in names]),
+        _signals(formats, gains, adc_zeros, descriptions),
+    )
 
 
-def _rows(lines: list[bytes]) -> list[_Row]:
-    """Split signal lines into the fields that matter: name, format, gain, ADC zero, text."""
+def _columns(lines: list[bytes]) -> _Columns:
+    """Split signal lines into what matters: file, format, gain, ADC zero, description."""
     fields = [line.split(None, 8) for line in lines]
     if min(map(len, fields)) == 9:
-        numbers = b"".join([number for row in fields for number in row[3:8]])
-        if numbers.replace(b"-", b"").isdigit():
-            return [(row[0], row[1], row[2], row[4], row[8]) for row in fields]
-    # Rare, and a third of the whole reading time: lines that leave out fields.
-    rows: list[_Row] = []
+        files, formats, gains, *numbers, descriptions = zip(*fields, strict=True)
+        digits = b"".join(map(b"".join, numbers))
+        if digits.replace(b"-", b"").isdigit():
+            return files, formats, gains, numbers[1], descriptions
+    # Rare, and slow by comparison: lines that leave out fields.
+    rows = []
     for line in lines:
         match = _SIGNAL_LINE.fullmatch(line)
         if match is None:
             raise RecordingError(
                 SkipReason.BAD_HEADER, "a signal line is not 'file format gain ...'"
             )
-        name, form, gain, zero, text = match.groups(default=b"")
-        rows.append((name, form, gain, zero, text))
-    return rows
+        rows.append(match.groups(default=b""))
+    files, formats, gains, adc_zeros, descriptions = zip(*rows, strict=True)
+    return files, formats, gains, adc_zeros, descriptions
 
 
 @lru_cache(maxsize=64)
 def _signals(
-    formats: tuple[bytes, ...],
-    gains: tuple[bytes, ...],
-    adc_zeros: tuple[bytes, ...],
-    descriptions: tuple[bytes, ...],
+    formats: _Column, gains: _Column, adc_zeros: _Column, descriptions: _Column
 ) -> tuple[SignalSpec, ...]:
     """Interpret the columns of the signal lines; a field that is not there is empty.
 
@@ -322,7 +332,11 @@ def _gain(token: bytes) -> tuple[float, int | None, str]:
     # be scored as if it had been measured.
     if not _SMALLEST_GAIN <= abs(float(gain)) <= _LARGEST_GAIN:
         raise _bad_gain(token)
-    return float(gain), baseline and int(baseline), (unit or b"mV").decode("latin-1")
+    return (
+        float(gain),
+        None if baseline is None else int(baseline),
+        (unit or b"mV").decode("latin-1"),
+    )
 
 
 def _bad_gain(token: bytes) -> RecordingError:

@@ -82,7 +82,7 @@ def read_plain(
         if here or n_samples is None:
             offset = header.signals[start].byte_offset
             frames = _read_frames(
-                folder / header.file_names[start], root, stop - start, n_samples, offset
+                f"{folder}/{header.file_names[start]}", root, stop - start, n_samples, offset
             )
             n_samples = len(frames)
             columns.append(frames.T if len(here) == stop - start else frames.T[here])
@@ -123,7 +123,7 @@ def file_groups(header: Header) -> list[tuple[int, int]]:
 
 
 def _read_frames(
-    path: Path, root: Path, n_signals: int, n_samples: int | None, offset: int
+    path: str, root: Path, n_signals: int, n_samples: int | None, offset: int
 ) -> NDArray[np.int16]:
     """Read one file, shape (n_samples, n_signals)."""
     frame_bytes = _BYTES_PER_SAMPLE * n_signals
@@ -145,7 +145,7 @@ def _read_frames(
                 SkipReason.TRUNCATED,
                 f"{file.size} bytes, expected {offset + (n_bytes or frame_bytes)} by the header",
             )
-        if offset and path.suffix.casefold() == ".mat":
+        if offset and path.casefold().endswith(".mat"):
             _require_matlab_int16(file.read(min(offset, _MATLAB_HEADER.size)))
         content = file.read(n_bytes, offset)
     return np.frombuffer(content, "<i2").reshape(n_samples, n_signals)
@@ -169,14 +169,15 @@ def _require_matlab_int16(content: bytes) -> None:
 class _Scaling:
     """How rows become millivolts; each a number, or a column where the rows differ."""
 
-    working: type[np.float32 | np.float64]
+    working: _Working
     baseline: _PerRow | None
     gain: _PerRow
     factor: _PerRow | None
     skews: tuple[int, ...] | None
 
 
-_PerRow = float | NDArray[np.float32 | np.float64]
+_Working = np.dtype[np.float32] | np.dtype[np.float64]
+_PerRow = float | NDArray[np.float32] | NDArray[np.float64]
 
 
 @lru_cache(maxsize=64)
@@ -193,7 +194,7 @@ def _scaling(
     exact = not has_factor and all(
         number.is_integer() and abs(number) < _FLOAT32_WHOLE for number in {*baselines, *gains}
     )
-    working = np.float32 if exact else np.float64
+    working: _Working = np.dtype(np.float32) if exact else np.dtype(np.float64)
     return _Scaling(
         working,
         _per_row(baselines, working) if any(baselines) else None,
@@ -203,11 +204,12 @@ def _scaling(
     )
 
 
-def _per_row(values: Sequence[float], working: type[np.float32 | np.float64]) -> _PerRow:
+def _per_row(values: Sequence[float], working: _Working) -> _PerRow:
     # With one number for all rows numpy is twice as fast.
     if len(set(values)) == 1:
         return values[0]
-    return np.array(values, working)[:, np.newaxis]
+    column: NDArray[np.float32] | NDArray[np.float64] = np.array(values, working)
+    return column[:, np.newaxis]
 
 
 def _physical(digital: NDArray[np.int16], scaling: _Scaling) -> NDArray[np.float32]:
@@ -227,7 +229,9 @@ def _physical(digital: NDArray[np.int16], scaling: _Scaling) -> NDArray[np.float
 
 
 def _physical_block(digital: NDArray[np.int16], scaling: _Scaling) -> NDArray[np.float32]:
-    physical = digital.astype(scaling.working, order="C")
+    physical: NDArray[np.float32] | NDArray[np.float64] = digital.astype(
+        scaling.working, order="C"
+    )
     if scaling.baseline is not None:
         physical -= scaling.baseline
     physical /= scaling.gain

@@ -1,0 +1,265 @@
+"""Finding the recordings of a folder: a stable, sorted stream, never a list of a million."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from ecgscreen.readers import READERS
+from ecgscreen.readers.base import reason_of
+from ecgscreen.readers.wfdb_files import named_in_header, segments_in_header
+from ecgscreen.recording import SkippedRecording, SkipReason
+
+SIGNAL_SUFFIXES = frozenset({".dat", ".mat"})
+"""Files that hold samples and are nothing without a header that names them."""
+
+_SURROGATE = re.compile("[\udc80-\udcff]")
+_AMBIGUOUS_BACKSLASHES = re.compile(r"(\\+)(?=x[0-9a-f]{2}|[\udc80-\udcff])")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A recording, or a reason why there is none; one row of the report.
+
+    Attributes
+    ----------
+    path
+        The file that names the recording.
+    root
+        The folder given, to which reading is confined.
+    name
+        What the report shows, unique within a run: the path relative to the folder given,
+        with ``/``; with several folders, after the folder as given. See `shown_name`.
+    problem
+        Why it cannot be read, as far as that shows without opening it; else None.
+    """
+
+    path: Path
+    root: Path
+    name: str
+    problem: SkippedRecording | None
+
+
+class Discovery:
+    """All recordings below some folders, in the byte order of their names.
+
+    Iterating walks the folders as it goes; every iteration starts anew. A folder's own entries
+    are held at a time, and those of the folders above it. Symbolic links to files are followed
+    as long as they stay inside the folder given. Links to folders are not walked: what lies
+    inside is found under its own name, what lies outside is not to be read. Names that begin
+    with a dot are left alone.
+
+    Parameters
+    ----------
+    roots
+        Folders, or single files that name a recording. One that lies inside another is
+        covered by it and adds nothing.
+
+    Attributes
+    ----------
+    ignored
+        After (or during) an iteration: files seen that are no recordings and no part of one.
+    """
+
+    def __init__(self, roots: Sequence[Path]) -> None:
+        self._roots = _distinct(roots)
+        self.ignored = 0
+
+    def __iter__(self) -> Iterator[Found]:
+        self.ignored = 0
+        several = len(self._roots) > 1
+        # As given, ordered as the names below will be.
+        for root in sorted(self._roots, key=_root_key):
+            if root.is_dir():
+                prefix = shown_name(f"{root}".rstrip("/") + "/") if several else ""
+                yield from self._walk(root, prefix)
+            else:
+                name = shown_name(str(root) if several else root.name)
+                yield Found(root, root.parent, name, _unknown_kind(root))
+
+    def _walk(self, root: Path, prefix: str) -> Iterator[Found]:
+        # A stack of listings: as deep as the folders are, where recursion would end at 1,000.
+        stack = [iter([_Entry(str(root), "", None, is_folder=True)])]
+        prefixes = [prefix]
+        while stack:
+            entry = next(stack[-1], None)
+            if entry is None:
+                stack.pop()
+                prefixes.pop()
+            elif entry.is_folder:
+                inner = prefixes[-1] + entry.shown
+                listing = _list_folder(entry.path, root)
+                if isinstance(listing, SkippedRecording):
+                    yield Found(listing.path, root, inner or "./", listing)
+                    continue
+                entries, n_ignored = listing
+                self.ignored += n_ignored
+                stack.append(iter(entries))
+                prefixes.append(inner)
+            else:
+                yield Found(Path(entry.path), root, prefixes[-1] + entry.shown, entry.problem)
+
+
+def shown_name(name: str) -> str:
+    r"""Write a file name so that it can be stored as UTF-8, and told from every other.
+
+    Parameters
+    ----------
+    name
+        From the file system, where bytes that are no UTF-8 appear as lone surrogates.
+
+    Returns
+    -------
+    The name itself, with such a byte as ``\xe9`` and the backslashes doubled that would read
+    like one. All else, line breaks and tabs too, stands as it is.
+    """
+    if name.isascii() and "\\" not in name:
+        return name
+    doubled = _AMBIGUOUS_BACKSLASHES.sub(r"\1\1", name)
+    return _SURROGATE.sub(lambda match: f"\\x{ord(match[0]) - 0xDC00:02x}", doubled)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What a folder holds: a recording, a problem, or a folder (its name ends in a slash)."""
+
+    path: str
+    shown: str
+    problem: SkippedRecording | None
+    is_folder: bool = False
+
+
+class _Listing:
+    """One folder while it is sorted into recordings, signal files, folders and the rest."""
+
+    def __init__(self, folder: str, root: Path) -> None:
+        self._folder = folder
+        self._root = root
+        self._headers: set[str] = set()
+        self._signals: set[str] = set()
+        self._entries: list[_Entry] = []
+        self._n_ignored = 0
+
+    def add(self, entry: os.DirEntry[str]) -> None:
+        name = entry.name
+        suffix = PurePath(name).suffix.casefold()
+        is_recording = suffix in READERS
+        if name.startswith("."):
+            self._n_ignored += 1
+        elif entry.is_dir(follow_symlinks=False):
+            if is_recording:
+                self._problem(name, SkipReason.NOT_A_FILE, "it is a folder, expected a file")
+            else:
+                self._entries.append(
+                    _Entry(entry.path, shown_name(name) + "/", None, is_folder=True)
+                )
+        elif not is_recording and suffix not in SIGNAL_SUFFIXES:
+            self._n_ignored += 1
+        elif entry.is_symlink() and (problem := _link_problem(entry.path, self._root)):
+            self._problem(name, *problem)
+        elif not entry.is_file() and is_recording:
+            self._problem(
+                name, SkipReason.NOT_A_FILE, "it is a pipe, a socket or a device, expected a file"
+            )
+        elif is_recording:
+            self._headers.add(name)
+        else:
+            self._signals.add(name)
+
+    def entries(self) -> tuple[list[_Entry], int]:
+        """What was found, sorted, and the number of files that are no recordings."""
+        segments = self._segments()
+        for name in self._headers - segments:
+            self._entries.append(_Entry(f"{self._folder}/{name}", shown_name(name), None))
+        for name in self._orphans():
+            self._problem(
+                name, SkipReason.NO_HEADER, "no header of the folder names it, expected a .hea"
+            )
+        # A folder's name ends in a slash, hence this is the order of whole paths too.
+        self._entries.sort(key=lambda entry: entry.shown.encode())
+        return self._entries, self._n_ignored
+
+    def _problem(self, name: str, reason: SkipReason, detail: str) -> None:
+        path = f"{self._folder}/{name}"
+        problem = SkippedRecording(Path(path), reason, detail)
+        self._entries.append(_Entry(path, shown_name(name), problem))
+
+    def _segments(self) -> set[str]:
+        """Headers that are segments of a multi-segment record, which is the recording.
+
+        The header of such a record has no signal file of its own, so that in a folder of
+        ordinary records no header is opened here.
+        """
+        segments: set[str] = set()
+        stems = {PurePath(name).stem for name in self._signals}
+        for name in self._headers:
+            if PurePath(name).stem not in stems:
+                segments |= segments_in_header(f"{self._folder}/{name}", self._root)
+        return segments
+
+    def _orphans(self) -> set[str]:
+        """Signal files that no header of the folder names."""
+        stems = {PurePath(name).stem for name in self._headers}
+        orphans = {name for name in self._signals if PurePath(name).stem not in stems}
+        for name in self._headers if orphans else ():
+            orphans -= named_in_header(f"{self._folder}/{name}", self._root)
+        return orphans
+
+
+def _list_folder(folder: str, root: Path) -> tuple[list[_Entry], int] | SkippedRecording:
+    listing = _Listing(folder, root)
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                listing.add(entry)
+    except OSError as error:
+        reason, detail = reason_of(error)
+        return SkippedRecording(Path(folder), reason, f"the folder: {detail}")
+    return listing.entries()
+
+
+def _link_problem(path: str, root: Path) -> tuple[SkipReason, str] | None:
+    try:
+        target = Path(path).resolve(strict=True)
+    except (OSError, RuntimeError):  # RuntimeError: a loop of links, before Python 3.13
+        return SkipReason.NOT_A_FILE, "it is a symbolic link to nothing, expected a file"
+    if not target.is_relative_to(root.resolve()):
+        return SkipReason.OUTSIDE_FOLDER, "a symbolic link leads out of the folder given"
+    if target.is_dir():
+        return SkipReason.NOT_A_FILE, "it is a folder, expected a file"
+    return None
+
+
+def _unknown_kind(path: Path) -> SkippedRecording | None:
+    suffix = path.suffix.casefold()
+    if suffix in READERS:
+        return None
+    expected = f"expected a file ending in {', '.join(READERS)}"
+    if suffix in SIGNAL_SUFFIXES:
+        return SkippedRecording(path, SkipReason.NO_HEADER, f"a signal file, {expected}")
+    return SkippedRecording(path, SkipReason.UNSUPPORTED, expected)
+
+
+def _root_key(root: Path) -> bytes:
+    shown = shown_name(str(root))
+    return (shown.rstrip("/") + "/" if root.is_dir() else shown).encode()
+
+
+def _distinct(roots: Sequence[Path]) -> list[Path]:
+    """Leave out what another root covers: its recordings would come twice, by one name."""
+    kept: list[tuple[Path, Path]] = []
+    resolved = [(root.resolve(), root) for root in roots]
+    # Folders before what they hold.
+    for real, root in sorted(resolved, key=lambda pair: (len(pair[0].parts), str(pair[1]))):
+        if not any(_covers(other, real) for other, _ in kept):
+            kept.append((real, root))
+    return [root for _, root in kept]
+
+
+def _covers(folder: Path, path: Path) -> bool:
+    if not path.is_relative_to(folder):
+        return False
+    return not any(part.startswith(".") for part in path.relative_to(folder).parts)

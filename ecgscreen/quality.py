@@ -1,0 +1,228 @@
+"""Whether a recording can be scored, and which of its leads to leave out.
+
+First version, and deliberately lenient: a lead is left out only for what makes it meaningless
+at a glance. An unusable recording is a result of its own, never "negative".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.recording import LEADS, Recording, SkipReason
+
+MIN_DURATION_S = 5.0
+"""A shorter strip holds too few beats for any statement on rhythm."""
+
+FLAT_MV = 0.005
+"""A second with a smaller range is flat: below the resolution of 5 uV that IEC 60601-2-25
+asks of an electrocardiograph."""
+
+LARGEST_RANGE_MV = 50.0
+"""A second with a larger range is no ECG in mV: ten times the largest QRS complexes."""
+
+_FLAT_SHARE = 0.9
+_OUT_OF_RANGE_SHARE = 0.5
+_CLIPPED_SHARE = 0.01
+_MIN_CLIPPED_SAMPLES = 10
+_RAIL_DISTANCE = 0.2
+_NOISE_RATIO = 1.25
+_NOISE_LAG_S = 0.01
+_BLOCK_SAMPLES = 1 << 22
+_FEW = 3
+
+
+class Grade(StrEnum):
+    """What to expect of a recording's scores."""
+
+    GOOD = "good"
+    """All twelve leads, none with a fault."""
+    USABLE = "usable"
+    """Some leads are missing or left out; at least one is not."""
+    UNUSABLE = "unusable"
+
+
+class LeadFault(StrEnum):
+    """Why a lead is left out."""
+
+    MISSING = "missing"
+    FLAT = "flat"
+    CLIPPED = "clipped"
+    NON_FINITE = "non-finite"
+    NOISY = "noisy"
+    OUT_OF_RANGE = "out of range"
+
+
+@dataclass(frozen=True, slots=True)
+class LeadQuality:
+    """A standard lead and what is wrong with it (None: nothing)."""
+
+    name: str
+    fault: LeadFault | None
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What was found.
+
+    Attributes
+    ----------
+    grade
+        Of the whole recording.
+    leads
+        All twelve, in the order of `LEADS`.
+    usable
+        bool, shape (12,), in the order of `LEADS`: the leads to score.
+    reason
+        Why the recording is unusable, else None.
+    detail
+        To `reason`: the value found and the value expected.
+    summary
+        A phrase for the report: ``good``, ``usable: V3 flat, V5 clipped``.
+    """
+
+    grade: Grade
+    leads: tuple[LeadQuality, ...]
+    usable: NDArray[np.bool_]
+    reason: SkipReason | None
+    detail: str
+    summary: str
+
+
+def assess_quality(recording: Recording) -> Quality:
+    """Assess a recording and its leads.
+
+    A lead is left out if it is *missing*; holds a *non-finite* sample; is *flat* (nine of ten
+    seconds range over less than `FLAT_MV`, or over nothing at all where the amplitude is
+    unknown); is *clipped* (1 % of its samples stand exactly at its extreme, and that extreme is
+    far from its mean); is *out of range* (half of its seconds range over more than
+    `LARGEST_RANGE_MV`); or is *noisy* (what changes within 10 ms is larger than what stays).
+
+    Parameters
+    ----------
+    recording
+        Any; its signal is not changed.
+
+    Returns
+    -------
+    The grade, the mask of usable leads, and the reason if there is none.
+    """
+    if recording.duration_s < MIN_DURATION_S:
+        return _unusable(
+            _lead_qualities(recording, [None] * len(recording.lead_names)),
+            SkipReason.TOO_SHORT,
+            f"{recording.duration_s:.3g} s, expected at least {MIN_DURATION_S:g} s",
+        )
+    leads = _lead_qualities(recording, list(_faults(recording)))
+    faulty = _phrase(leads)
+    usable = np.array([lead.fault is None for lead in leads])
+    if not usable.any():
+        return _unusable(leads, SkipReason.NO_USABLE_LEAD, faulty)
+    if usable.all():
+        return Quality(Grade.GOOD, leads, usable, None, "", "good")
+    return Quality(Grade.USABLE, leads, usable, None, "", f"usable: {faulty}")
+
+
+def _unusable(leads: tuple[LeadQuality, ...], reason: SkipReason, detail: str) -> Quality:
+    return Quality(
+        Grade.UNUSABLE, leads, np.zeros(len(LEADS), bool), reason, detail, f"unusable: {detail}"
+    )
+
+
+def _lead_qualities(
+    recording: Recording, faults: list[LeadFault | None]
+) -> tuple[LeadQuality, ...]:
+    found = dict(zip(recording.lead_names, faults, strict=True))
+    return tuple([LeadQuality(name, found.get(name, LeadFault.MISSING)) for name in LEADS])
+
+
+def _faults(recording: Recording) -> Iterator[LeadFault | None]:
+    """One fault (or None) a row of the signal."""
+    signal = recording.signal
+    # A day-long recording is taken lead by lead: the intermediate arrays are as large as it.
+    n_rows = max(1, _BLOCK_SAMPLES // signal.shape[1])
+    for start in range(0, len(signal), n_rows):
+        rows = signal[start : start + n_rows]
+        finite = np.isfinite(rows).all(axis=1)
+        faults = iter(
+            _finite_faults(
+                rows if finite.all() else rows[finite],
+                recording.sampling_rate,
+                recording.amplitude_known,
+            )
+        )
+        for is_finite in finite.tolist():
+            yield next(faults) if is_finite else LeadFault.NON_FINITE
+
+
+def _finite_faults(
+    rows: NDArray[np.float32], sampling_rate: float, amplitude_known: bool
+) -> list[LeadFault | None]:
+    if not len(rows):
+        return []
+    mean = rows.mean(axis=1)
+    high, low = rows.max(axis=1), rows.min(axis=1)
+    second_range = _range_per_second(rows, sampling_rate)
+    flat_range = FLAT_MV if amplitude_known else 0.0
+    masks = {
+        LeadFault.FLAT: (second_range <= flat_range).mean(axis=1) >= _FLAT_SHARE,
+        LeadFault.OUT_OF_RANGE: (second_range > LARGEST_RANGE_MV).mean(axis=1)
+        >= (_OUT_OF_RANGE_SHARE if amplitude_known else np.inf),
+        LeadFault.CLIPPED: _is_clipped(rows, mean, high, low),
+        LeadFault.NOISY: _is_noisy(rows, sampling_rate),
+    }
+    faults: list[LeadFault | None] = [None] * len(rows)
+    for fault, mask in masks.items():
+        for index in np.flatnonzero(mask).tolist():
+            faults[index] = faults[index] or fault
+    return faults
+
+
+def _range_per_second(rows: NDArray[np.float32], sampling_rate: float) -> NDArray[np.float32]:
+    """Largest minus smallest sample, shape (n_leads, n_seconds); a last part is left out."""
+    n_second = max(1, int(sampling_rate))
+    n_seconds = rows.shape[1] // n_second
+    seconds = rows[:, : n_seconds * n_second].reshape(len(rows), n_seconds, n_second)
+    ranges: NDArray[np.float32] = seconds.max(axis=2) - seconds.min(axis=2)
+    return ranges
+
+
+def _is_clipped(
+    rows: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    high: NDArray[np.float32],
+    low: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    n_stuck = max(_MIN_CLIPPED_SAMPLES, _CLIPPED_SHARE * rows.shape[1])
+    clipped = np.zeros(len(rows), bool)
+    for rail in (high, low):
+        # The quiet line between beats can be an extreme too, and rest on one value where the
+        # resolution is coarse; but it lies close to the mean.
+        is_far = np.abs(rail - mean) >= _RAIL_DISTANCE * (high - low)
+        clipped |= is_far & (np.count_nonzero(rows == rail[:, np.newaxis], axis=1) >= n_stuck)
+    return clipped & (high > low)
+
+
+def _is_noisy(rows: NDArray[np.float32], sampling_rate: float) -> NDArray[np.bool_]:
+    # The difference over 10 ms has sqrt(2) the deviation of white noise and twice that of
+    # mains hum, but about half that of an ECG, whatever the sampling rate.
+    lag = max(1, round(_NOISE_LAG_S * sampling_rate))
+    change = rows[:, lag:] - rows[:, :-lag]
+    noisy: NDArray[np.bool_] = change.std(axis=1) > _NOISE_RATIO * rows.std(axis=1)
+    return noisy
+
+
+def _phrase(leads: tuple[LeadQuality, ...]) -> str:
+    """Name the faulty leads, or count them where they are many: ``V3 flat, 9 leads missing``."""
+    phrases = []
+    for fault in LeadFault:
+        names = [lead.name for lead in leads if lead.fault is fault]
+        if len(names) > _FEW:
+            phrases.append(f"{len(names)} leads {fault}")
+        else:
+            phrases.extend(f"{name} {fault}" for name in names)
+    return ", ".join(phrases)
