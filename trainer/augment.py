@@ -38,6 +38,25 @@ class AugmentConfig:
     max_lead_dropout: float = 0.5
 
 
+@dataclass(frozen=True)
+class AugmentedBatch:
+    """What the encoder sees of a batch.
+
+    Attributes
+    ----------
+    windows
+        float32, shape (N, 12, n_samples).
+    lead_mask
+        bool, shape (N, 12); every recording keeps one lead at least.
+    in_millivolts
+        bool, shape (N,): amplitude still means something.
+    """
+
+    windows: Tensor
+    lead_mask: Tensor
+    in_millivolts: Tensor
+
+
 def augment(
     windows: Tensor,
     lead_mask: Tensor,
@@ -45,7 +64,7 @@ def augment(
     sampling_rate: float,
     config: AugmentConfig,
     generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
+) -> AugmentedBatch:
     """Change a batch at random.
 
     Parameters
@@ -62,11 +81,6 @@ def augment(
         How strongly.
     generator
         The only source of randomness.
-
-    Returns
-    -------
-    windows, lead_mask
-        As above, changed; every recording keeps one lead at least.
     """
     n, n_leads, _ = windows.shape
 
@@ -85,7 +99,11 @@ def augment(
     loses = uniform(n, 1) < config.lead_dropout_probability
     lost = loses & (uniform(n, n_leads) < uniform(n, 1) * config.max_lead_dropout)
     kept = lead_mask & ~lost
-    return x, torch.where(kept.any(dim=1, keepdim=True), kept, lead_mask)
+    return AugmentedBatch(
+        windows=x,
+        lead_mask=torch.where(kept.any(dim=1, keepdim=True), kept, lead_mask),
+        in_millivolts=amplitude_known & ~standardised,
+    )
 
 
 def _shift(windows: Tensor, max_shift: int, generator: torch.Generator) -> Tensor:

@@ -1,9 +1,4 @@
-"""Beat times and what they say of the rhythm, as targets that train the encoder on the side.
-
-Rhythm statements are rare in a small training set; the rate and its regularity can be
-measured on every recording. Regressing them teaches the encoder what a fast, a slow and an
-irregular rhythm are long before the statements could.
-"""
+"""Beat times of a prepared window, and what is measured with their help."""
 
 from __future__ import annotations
 
@@ -15,6 +10,9 @@ _INTEGRATION_S = 0.09
 _REFRACTORY_S = 0.28
 _THRESHOLD = 0.4
 _MIN_BEATS = 4
+_MIN_WHOLE_BEATS = 3
+_BEFORE_S = 0.25
+_AFTER_S = 0.45
 
 
 def beat_samples(window: NDArray[np.float32], sampling_rate: float) -> NDArray[np.intp]:
@@ -78,3 +76,30 @@ def rhythm_figures(windows: NDArray[np.float32], sampling_rate: float) -> NDArra
             row[1] = np.log(intervals.std() / mean + 0.01)
             row[2] = np.log(np.abs(np.diff(intervals)).mean() / mean + 0.01)
     return figures
+
+
+def median_beat(window: NDArray[np.float32], sampling_rate: float) -> NDArray[np.float32] | None:
+    """The shape of a typical beat in every lead, amplitude left out.
+
+    Parameters
+    ----------
+    window
+        float32, shape (n_leads, n_samples).
+    sampling_rate
+        In Hz.
+
+    Returns
+    -------
+    float32, shape (n_leads, n): the median over the beats from 0.25 s before to 0.45 s after the
+    steepest slope, each lead first divided by its standard deviation; None if fewer than three
+    beats lie whole in the window.
+    """
+    before, after = round(_BEFORE_S * sampling_rate), round(_AFTER_S * sampling_rate)
+    beats = beat_samples(window, sampling_rate)
+    beats = beats[(beats >= before) & (beats < window.shape[1] - after)]
+    if len(beats) < _MIN_WHOLE_BEATS:
+        return None
+    cuts = np.stack([window[:, beat - before : beat + after] for beat in beats])
+    shape: NDArray[np.float32] = np.median(cuts, axis=0)
+    shape /= window.std(axis=1, keepdims=True) + np.float32(1e-6)
+    return shape

@@ -30,8 +30,8 @@ class TrainConfig:
         Of AdamW (Loshchilov & Hutter, ICLR 2019), on matrices only.
     average_decay
         Of the moving average of the weights, which is what is exported.
-    rhythm_weight
-        How much regressing rate and regularity counts (see `trainer.beats`).
+    measurement_weight
+        How much telling rate, shape, amplitude, age and sex counts (`trainer.measurements`).
     rarity_power
         A statement counts as its rarity to this power; 0: all alike.
     seed
@@ -49,8 +49,8 @@ class TrainConfig:
     learning_rate: float = 3e-3
     weight_decay: float = 0.05
     average_decay: float = 0.998
-    rhythm_weight: float = 1.0
-    rarity_power: float = 0.0
+    measurement_weight: float = 1.0
+    rarity_power: float = 0.3
     seed: int = 0
     text_encoder: str = PACKAGED
     precision: str = "bf16"

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ecgscreen.quality import assess_quality
 from numpy.typing import NDArray
 
 from ecgscreen.errors import UsageError
 from ecgscreen.preprocess import PreprocessConfig, preprocess
+from ecgscreen.quality import assess_quality
 from ecgscreen.readers import read_recording
 from ecgscreen.recording import RecordingError, SkippedRecording
 from ecgscreen.vocabulary import Vocabulary
 
 DATABASE = "ptbxl_database.csv"
+_OLDEST = 90.0
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,18 @@ class PtbXlRow:
         Identifier within the database.
     fold
         1 to 10.
+    age
+        In years, NaN where unknown; PTB-XL writes 300 for over 89, which is 90 here.
+    sex
+        1 or 0 as in the database, NaN where unknown.
     """
 
     path: Path
     scp_codes: tuple[str, ...]
     patient: str
     fold: int
+    age: float
+    sex: float
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,8 @@ class LabelledRecordings:
         shape (N,).
     folds
         int64, shape (N,).
+    ages, sexes
+        float32, shape (N,): see `PtbXlRow`.
     skipped
         Rows of the database that could not be prepared, with the reason.
     """
@@ -74,6 +83,8 @@ class LabelledRecordings:
     carried: NDArray[np.bool_]
     patients: NDArray[np.str_]
     folds: NDArray[np.int64]
+    ages: NDArray[np.float32]
+    sexes: NDArray[np.float32]
     skipped: tuple[SkippedRecording, ...]
 
 
@@ -100,7 +111,10 @@ def read_ptbxl_table(folder: Path, folds: Iterable[int]) -> Iterator[PtbXlRow]:
                         "expected the columns strat_fold, scp_codes, filename_lr, patient_id",
                     ) from error
                 if fold in wanted:
-                    yield PtbXlRow(folder / f"{name}.hea", codes, patient, fold)
+                    age = min(_number(row.get("age")), _OLDEST)
+                    yield PtbXlRow(
+                        folder / f"{name}.hea", codes, patient, fold, age, _number(row.get("sex"))
+                    )
     except OSError as error:
         raise UsageError(
             f"{table}: {error.strerror}", f"name a folder that holds PTB-XL's {DATABASE}"
@@ -125,7 +139,7 @@ def load_ptbxl(
     wanted = tuple(folds)
     ids = tuple(concept.id for concept in vocabulary.concepts)
     column = {concept: k for k, concept in enumerate(ids)}
-    windows, masks, known, carried, patients, fold_of = [], [], [], [], [], []
+    windows, masks, known, carried, rows = [], [], [], [], []
     skipped = []
     for folder in folders:
         for row in read_ptbxl_table(folder, wanted):
@@ -148,8 +162,7 @@ def load_ptbxl(
             labels = np.zeros(len(ids), dtype=np.bool_)
             labels[[column[c] for c in vocabulary.concepts_of(row.scp_codes)]] = True
             carried.append(labels)
-            patients.append(row.patient)
-            fold_of.append(row.fold)
+            rows.append(row)
     if not windows:
         raise UsageError(
             f"no recording of folds {wanted} could be prepared ({len(skipped)} skipped)",
@@ -161,7 +174,16 @@ def load_ptbxl(
         amplitude_known=np.array(known),
         concept_ids=ids,
         carried=np.stack(carried),
-        patients=np.array(patients),
-        folds=np.array(fold_of),
+        patients=np.array([row.patient for row in rows]),
+        folds=np.array([row.fold for row in rows]),
+        ages=np.array([row.age for row in rows], dtype=np.float32),
+        sexes=np.array([row.sex for row in rows], dtype=np.float32),
         skipped=tuple(skipped),
     )
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return float("nan")

@@ -62,7 +62,8 @@ class Evaluation:
     n, n_patients, n_skipped
         Recordings measured, their patients, and recordings that could not be scored.
     n_classes
-        Classes in the macro means: at least `trainer.metrics.MIN_POSITIVES` positives and negatives.
+        Classes in the macro means: those with `trainer.metrics.MIN_POSITIVES` positives and as
+        many negatives, or more.
     macro_auc, macro_auc_ci
         With its 95 % interval, bootstrap over patients.
     n_thresholds

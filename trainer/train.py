@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -15,10 +14,10 @@ from ecgscreen.errors import UsageError
 from ecgscreen.text_encoder import TextEncoder
 from ecgscreen.vocabulary import Vocabulary
 from trainer.augment import augment
-from trainer.beats import N_RHYTHM_FIGURES, rhythm_figures
 from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings
 from trainer.losses import statement_loss
+from trainer.measurements import MeasurementHead, measure
 from trainer.model import AveragedModel, EcgTextModel
 from trainer.splits import check_patients_disjoint, rows_of_folds
 
@@ -111,17 +110,17 @@ def train(
     seen = tuple(recordings.concept_ids[k] for k in seen_columns)
     carried = torch.from_numpy(recordings.carried[:, seen_columns].astype(np.float32))
     weight = _statement_weights(carried[rows], config.rarity_power)
-    rhythm = _standardised_rhythm(recordings.windows, rows, config)
+    measurements = measure(recordings, rows, config.preprocess.sampling_rate)
     text_encoder = TextEncoder(config.text_encoder)
     wordings = [
         torch.from_numpy(text_encoder.embed(vocabulary.by_id[concept].wordings)) for concept in seen
     ]
 
     model = EcgTextModel(config.encoder, wordings[0].shape[1])
-    rhythm_head = nn.Linear(2 * config.encoder.widths[-1], N_RHYTHM_FIGURES)
+    side = MeasurementHead(2 * config.encoder.widths[-1], len(measurements.weights))
     averaged = AveragedModel(model, config.average_decay)
     optimiser = torch.optim.AdamW(
-        _parameter_groups([model, rhythm_head], config.weight_decay), lr=config.learning_rate
+        _parameter_groups([model, side], config.weight_decay), lr=config.learning_rate
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
@@ -136,7 +135,7 @@ def train(
         total = 0.0
         order = rng.permutation(rows)[: steps_per_epoch * config.batch_size]
         for batch in order.reshape(steps_per_epoch, config.batch_size):
-            windows, lead_mask = augment(
+            seen_batch = augment(
                 torch.from_numpy(recordings.windows[batch]),
                 torch.from_numpy(recordings.lead_mask[batch]),
                 torch.from_numpy(recordings.amplitude_known[batch]),
@@ -146,13 +145,17 @@ def train(
             )
             texts = torch.stack([w[rng.integers(len(w))] for w in wordings])
             with autocast:
-                features = model.encoder.dropout(model.encoder.features(windows, lead_mask))
+                features = model.encoder.dropout(
+                    model.encoder.features(seen_batch.windows, seen_batch.lead_mask)
+                )
                 embedding = functional.normalize(model.encoder.head(features).float(), dim=-1)
                 similarity = embedding @ model.text(texts).T
-                measured = rhythm_head(features).float()
-            loss = statement_loss(
+                side_loss = side.loss(
+                    features, seen_batch, measurements.values[batch], measurements.weights
+                )
+            loss = config.measurement_weight * side_loss + statement_loss(
                 similarity.float(), carried[batch], model.log_scale.exp(), model.bias, weight
-            ) + config.rhythm_weight * _rhythm_loss(measured, rhythm[batch])
+            )
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is missing
             nn.utils.clip_grad_norm_(model.parameters(), _MAX_GRADIENT_NORM)
@@ -179,20 +182,3 @@ def _statement_weights(carried: Tensor, power: float) -> Tensor:
     frequency = carried.mean(dim=0)
     weight: Tensor = (frequency.mean() / frequency).clamp(max=100.0) ** power
     return weight
-
-
-def _standardised_rhythm(
-    windows: NDArray[np.float32], rows: NDArray[np.intp], config: TrainConfig
-) -> Tensor:
-    figures = rhythm_figures(windows, config.preprocess.sampling_rate)
-    mean, deviation = np.nanmean(figures[rows], axis=0), np.nanstd(figures[rows], axis=0)
-    return torch.from_numpy((figures - mean) / deviation)
-
-
-def _rhythm_loss(measured: Tensor, target: Tensor) -> Tensor:
-    """Smooth L1 (Girshick, ICCV 2015), nothing where no beats were found."""
-    known = ~target.isnan()
-    error = functional.smooth_l1_loss(
-        measured, torch.where(known, target, torch.zeros_like(target)), reduction="none"
-    )
-    return (error * known).sum(dim=1).mean()
