@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from ecgscreen import __version__
 from ecgscreen.errors import EcgscreenError, ExitCode
+
+if TYPE_CHECKING:
+    from ecgscreen.progress import ScanProgress
 
 app = typer.Typer(
     name="ecgscreen",
@@ -87,6 +93,8 @@ def scan(
     )
     console = stderr_console(quiet=quiet)
     with ScanProgress(console) as progress:
+        if console.is_interactive:
+            _count_ahead(options.roots, progress)
         result = run_scan(options, progress.advance)
     print_summary(console, result.summary, result.provenance, out)
     raise typer.Exit(result.summary.exit_code)
@@ -254,6 +262,21 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
+
+
+def _count_ahead(roots: Sequence[Path], progress: ScanProgress) -> None:
+    """Count the recordings beside the scan, so that the bar knows its length.
+
+    A folder is walked far faster than it is scored; a walk that fails fails in the scan too.
+    """
+
+    def count() -> None:
+        from ecgscreen.discover import Discovery
+
+        with suppress(OSError):
+            progress.expect(sum(1 for _ in Discovery(roots)))
+
+    Thread(target=count, daemon=True, name="count recordings").start()
 
 
 def _complain(error: EcgscreenError) -> None:
