@@ -246,8 +246,7 @@ class RunStore:
         row = 0
         for shard in self._shards():
             rows = slice(row, row + len(shard))
-            # The id settles the order of paths that differ only where reports cannot show it.
-            keys[rows] = [f"{report_text(path)}\0{name}" for path, name in shard.names()]
+            keys[rows] = [_sort_key(path, record_id) for path, record_id in shard.names()]
             n_windows[rows] = shard.n_windows
             row = rows.stop
         return keys.argsort(kind="stable"), n_windows
@@ -264,3 +263,12 @@ class RunStore:
     def _shards(self) -> Iterator[Shard]:
         for entry in self._manifest.shards:
             yield read_shard(self.folder, entry)
+
+
+def _sort_key(path: str, record_id: str) -> str:
+    """Return the path as the reports spell it; where that is another path's too, the id decides.
+
+    The two are parted by U+0001, since numpy compares strings up to the first NUL.
+    """
+    shown = report_text(path)
+    return shown if shown == path else f"{shown}\1{record_id}"

@@ -210,7 +210,7 @@ def read_shard(folder: Path, entry: ShardEntry) -> Shard:
         )
     try:
         shard = Shard(content)
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise StoreError(f"{path}: is no shard of a run store ({error})", _REMEDY) from error
     if len(shard) != entry.n_records:
         raise StoreError(

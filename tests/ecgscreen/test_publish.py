@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ecgscreen.errors import StoreError
+from ecgscreen.publish import (
+    make_private_folder,
+    publish_bytes,
+    publish_json,
+    publishing,
+    remove_leftovers,
+    storing,
+)
+
+
+def test_the_old_file_stays_whole_until_the_new_one_is(tmp_path: Path) -> None:
+    path = tmp_path / "report.csv"
+    publish_bytes(path, b"old")
+    with publishing(path) as part:
+        part.write_bytes(b"new, but")
+        assert part.parent == path.parent, "a rename across file systems is not atomic"
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new, but"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("fault", [RuntimeError, KeyboardInterrupt])
+def test_a_fault_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, fault: type[BaseException]
+) -> None:
+    path = tmp_path / "report.csv"
+    publish_bytes(path, b"old")
+
+    def interrupted() -> None:
+        with publishing(path) as part:
+            part.write_bytes(b"half")
+            raise fault
+
+    with pytest.raises(fault):
+        interrupted()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_the_owner_reads_what_is_written(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        make_private_folder(tmp_path / "a" / "b")
+        publish_bytes(tmp_path / "a" / "b" / "c", b"")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "a" / "b" / "c").stat().st_mode & 0o777 == 0o600
+
+
+def test_json_is_strict(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    publish_json(path, {"a": float("nan"), "b": [float("-inf"), 0.5, None, True], "\udcff": "ä\0"})
+
+    def refuse(token: str) -> None:
+        raise AssertionError(token)
+
+    document = json.loads(path.read_text("utf-8"), parse_constant=refuse)
+    assert document == {"a": None, "b": [None, 0.5, None, True], "\\xff": "ä\\x00"}
+
+
+def test_a_refusal_of_the_system_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "no such folder" / "x"
+    with pytest.raises(StoreError, match="No such file or directory") as caught, storing(path):
+        publish_bytes(path, b"")
+    assert str(path) in caught.value.message
+    assert caught.value.advice
+
+
+def test_what_a_crash_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".report.csv.abc.part").write_bytes(b"half")
+    (tmp_path / "report.csv").write_bytes(b"whole")
+    remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.csv"]
