@@ -118,13 +118,12 @@ def assess_quality(recording: Recording) -> Quality:
             f"{recording.duration_s:.3g} s, expected at least {MIN_DURATION_S:g} s",
         )
     leads = _lead_qualities(recording, list(_faults(recording)))
-    faulty = _phrase(leads)
     usable = np.array([lead.fault is None for lead in leads])
-    if not usable.any():
-        return _unusable(leads, SkipReason.NO_USABLE_LEAD, faulty)
     if usable.all():
         return Quality(Grade.GOOD, leads, usable, None, "", "good")
-    return Quality(Grade.USABLE, leads, usable, None, "", f"usable: {faulty}")
+    if not usable.any():
+        return _unusable(leads, SkipReason.NO_USABLE_LEAD, _phrase(leads))
+    return Quality(Grade.USABLE, leads, usable, None, "", f"usable: {_phrase(leads)}")
 
 
 def _unusable(leads: tuple[LeadQuality, ...], reason: SkipReason, detail: str) -> Quality:
@@ -133,9 +132,14 @@ def _unusable(leads: tuple[LeadQuality, ...], reason: SkipReason, detail: str) -
     )
 
 
+_FAULTLESS = tuple([LeadQuality(name, None) for name in LEADS])
+
+
 def _lead_qualities(
     recording: Recording, faults: list[LeadFault | None]
 ) -> tuple[LeadQuality, ...]:
+    if recording.lead_names == LEADS and not any(faults):
+        return _FAULTLESS
     found = dict(zip(recording.lead_names, faults, strict=True))
     return tuple([LeadQuality(name, found.get(name, LeadFault.MISSING)) for name in LEADS])
 
@@ -147,15 +151,17 @@ def _faults(recording: Recording) -> Iterator[LeadFault | None]:
     n_rows = max(1, _BLOCK_SAMPLES // signal.shape[1])
     for start in range(0, len(signal), n_rows):
         rows = signal[start : start + n_rows]
-        finite = np.isfinite(rows).all(axis=1)
-        faults = iter(
-            _finite_faults(
-                rows if finite.all() else rows[finite],
-                recording.sampling_rate,
-                recording.amplitude_known,
+        finite = np.logical_and.reduce(np.isfinite(rows), axis=1)
+        # A file's absurd gain may take squares beyond float32: infinite is large enough here.
+        with np.errstate(over="ignore", invalid="ignore"):
+            faults = iter(
+                _finite_faults(
+                    rows if finite.all() else rows[finite],
+                    recording.sampling_rate,
+                    recording.amplitude_known,
+                )
             )
-        )
-        for is_finite in finite.tolist():
+        for is_finite in finite:
             yield next(faults) if is_finite else LeadFault.NON_FINITE
 
 
@@ -164,17 +170,18 @@ def _finite_faults(
 ) -> list[LeadFault | None]:
     if not len(rows):
         return []
-    mean = rows.mean(axis=1)
-    high, low = rows.max(axis=1), rows.min(axis=1)
     second_range = _range_per_second(rows, sampling_rate)
+    n_seconds = second_range.shape[1]
+    deviation = rows - rows.mean(axis=1, keepdims=True)
     flat_range = FLAT_MV if amplitude_known else 0.0
     masks = {
-        LeadFault.FLAT: (second_range <= flat_range).mean(axis=1) >= _FLAT_SHARE,
-        LeadFault.OUT_OF_RANGE: (second_range > LARGEST_RANGE_MV).mean(axis=1)
-        >= (_OUT_OF_RANGE_SHARE if amplitude_known else np.inf),
-        LeadFault.CLIPPED: _is_clipped(rows, mean, high, low),
-        LeadFault.NOISY: _is_noisy(rows, sampling_rate),
+        LeadFault.FLAT: (second_range <= flat_range).sum(axis=1) >= _FLAT_SHARE * n_seconds,
+        LeadFault.CLIPPED: _is_clipped(deviation),
+        LeadFault.NOISY: _is_noisy(deviation, sampling_rate),
     }
+    if amplitude_known:
+        n_beyond = (second_range > LARGEST_RANGE_MV).sum(axis=1)
+        masks[LeadFault.OUT_OF_RANGE] = n_beyond >= _OUT_OF_RANGE_SHARE * n_seconds
     faults: list[LeadFault | None] = [None] * len(rows)
     for fault, mask in masks.items():
         for index in np.flatnonzero(mask).tolist():
@@ -191,29 +198,27 @@ def _range_per_second(rows: NDArray[np.float32], sampling_rate: float) -> NDArra
     return ranges
 
 
-def _is_clipped(
-    rows: NDArray[np.float32],
-    mean: NDArray[np.float32],
-    high: NDArray[np.float32],
-    low: NDArray[np.float32],
-) -> NDArray[np.bool_]:
-    n_stuck = max(_MIN_CLIPPED_SAMPLES, _CLIPPED_SHARE * rows.shape[1])
-    clipped = np.zeros(len(rows), bool)
+def _is_clipped(deviation: NDArray[np.float32]) -> NDArray[np.bool_]:
+    n_stuck = max(_MIN_CLIPPED_SAMPLES, _CLIPPED_SHARE * deviation.shape[1])
+    high, low = deviation.max(axis=1), deviation.min(axis=1)
+    # The quiet line between beats can be an extreme too, and rest on one value where the
+    # resolution is coarse; but it lies close to the mean.
+    far = _RAIL_DISTANCE * (high - low)
+    clipped = np.zeros(len(deviation), np.bool_)
     for rail in (high, low):
-        # The quiet line between beats can be an extreme too, and rest on one value where the
-        # resolution is coarse; but it lies close to the mean.
-        is_far = np.abs(rail - mean) >= _RAIL_DISTANCE * (high - low)
-        clipped |= is_far & (np.count_nonzero(rows == rail[:, np.newaxis], axis=1) >= n_stuck)
-    return clipped & (high > low)
+        stuck = (deviation == rail[:, np.newaxis]).sum(axis=1)
+        clipped |= (stuck >= n_stuck) & (np.abs(rail) >= far) & (high > low)
+    return clipped
 
 
-def _is_noisy(rows: NDArray[np.float32], sampling_rate: float) -> NDArray[np.bool_]:
+def _is_noisy(deviation: NDArray[np.float32], sampling_rate: float) -> NDArray[np.bool_]:
     # The difference over 10 ms has sqrt(2) the deviation of white noise and twice that of
-    # mains hum, but about half that of an ECG, whatever the sampling rate.
+    # mains hum, but about two thirds that of an ECG, whatever the sampling rate.
     lag = max(1, round(_NOISE_LAG_S * sampling_rate))
-    change = rows[:, lag:] - rows[:, :-lag]
-    noisy: NDArray[np.bool_] = change.std(axis=1) > _NOISE_RATIO * rows.std(axis=1)
-    return noisy
+    change = deviation[:, lag:] - deviation[:, :-lag]
+    change_power: NDArray[np.float32] = np.vecdot(change, change) / change.shape[1]
+    power: NDArray[np.float32] = np.vecdot(deviation, deviation) / deviation.shape[1]
+    return change_power > _NOISE_RATIO**2 * power
 
 
 def _phrase(leads: tuple[LeadQuality, ...]) -> str:

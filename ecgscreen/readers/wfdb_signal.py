@@ -176,8 +176,8 @@ class _Scaling:
     skews: tuple[int, ...] | None
 
 
-_Working = np.dtype[np.float32] | np.dtype[np.float64]
-_PerRow = float | NDArray[np.float32] | NDArray[np.float64]
+_Working = type[np.float32] | type[np.float64]
+_PerRow = float | NDArray[np.floating]
 
 
 @lru_cache(maxsize=64)
@@ -194,7 +194,7 @@ def _scaling(
     exact = not has_factor and all(
         number.is_integer() and abs(number) < _FLOAT32_WHOLE for number in {*baselines, *gains}
     )
-    working: _Working = np.dtype(np.float32) if exact else np.dtype(np.float64)
+    working: _Working = np.float32 if exact else np.float64
     return _Scaling(
         working,
         _per_row(baselines, working) if any(baselines) else None,
@@ -208,7 +208,7 @@ def _per_row(values: Sequence[float], working: _Working) -> _PerRow:
     # With one number for all rows numpy is twice as fast.
     if len(set(values)) == 1:
         return values[0]
-    column: NDArray[np.float32] | NDArray[np.float64] = np.array(values, working)
+    column: NDArray[np.floating] = np.array(values, dtype=working)
     return column[:, np.newaxis]
 
 
@@ -229,9 +229,7 @@ def _physical(digital: NDArray[np.int16], scaling: _Scaling) -> NDArray[np.float
 
 
 def _physical_block(digital: NDArray[np.int16], scaling: _Scaling) -> NDArray[np.float32]:
-    physical: NDArray[np.float32] | NDArray[np.float64] = digital.astype(
-        scaling.working, order="C"
-    )
+    physical: NDArray[np.floating] = digital.astype(scaling.working, order="C")
     if scaling.baseline is not None:
         physical -= scaling.baseline
     physical /= scaling.gain
