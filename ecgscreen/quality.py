@@ -28,7 +28,7 @@ LARGEST_RANGE_MV = 50.0
 _FLAT_SHARE = 0.9
 _OUT_OF_RANGE_SHARE = 0.5
 _CLIPPED_SHARE = 0.01
-_MIN_CLIPPED_SAMPLES = 10
+_CLIPPED_SECONDS = 3
 _RAIL_DISTANCE = 0.2
 _NOISE_RATIO = 1.25
 _NOISE_LAG_S = 0.01
@@ -98,9 +98,10 @@ def assess_quality(recording: Recording) -> Quality:
 
     A lead is left out if it is *missing*; holds a *non-finite* sample; is *flat* (nine of ten
     seconds range over less than `FLAT_MV`, or over nothing at all where the amplitude is
-    unknown); is *clipped* (1 % of its samples stand exactly at its extreme, and that extreme is
-    far from its mean); is *out of range* (half of its seconds range over more than
-    `LARGEST_RANGE_MV`); or is *noisy* (what changes within 10 ms is larger than what stays).
+    unknown); is *clipped* (1 % of its samples stand exactly at its extreme, in several places,
+    and that extreme is far from its mean); is *noisy* (what changes within 10 ms is larger than
+    what stays); or is *out of range* (half of its seconds range over more than
+    `LARGEST_RANGE_MV`).
 
     Parameters
     ----------
@@ -170,13 +171,16 @@ def _finite_faults(
 ) -> list[LeadFault | None]:
     if not len(rows):
         return []
-    second_range = _range_per_second(rows, sampling_rate)
-    n_seconds = second_range.shape[1]
     deviation = rows - rows.mean(axis=1, keepdims=True)
+    n_second = max(1, int(sampling_rate))
+    n_seconds = deviation.shape[1] // n_second
+    seconds = deviation[:, : n_seconds * n_second].reshape(len(rows), n_seconds, n_second)
+    second_high, second_low = seconds.max(axis=2), seconds.min(axis=2)
+    second_range = second_high - second_low
     flat_range = FLAT_MV if amplitude_known else 0.0
     masks = {
         LeadFault.FLAT: (second_range <= flat_range).sum(axis=1) >= _FLAT_SHARE * n_seconds,
-        LeadFault.CLIPPED: _is_clipped(deviation),
+        LeadFault.CLIPPED: _is_clipped(deviation, second_high, second_low),
         LeadFault.NOISY: _is_noisy(deviation, sampling_rate),
     }
     if amplitude_known:
@@ -189,26 +193,27 @@ def _finite_faults(
     return faults
 
 
-def _range_per_second(rows: NDArray[np.float32], sampling_rate: float) -> NDArray[np.float32]:
-    """Largest minus smallest sample, shape (n_leads, n_seconds); a last part is left out."""
-    n_second = max(1, int(sampling_rate))
-    n_seconds = rows.shape[1] // n_second
-    seconds = rows[:, : n_seconds * n_second].reshape(len(rows), n_seconds, n_second)
-    ranges: NDArray[np.float32] = seconds.max(axis=2) - seconds.min(axis=2)
-    return ranges
-
-
-def _is_clipped(deviation: NDArray[np.float32]) -> NDArray[np.bool_]:
-    n_stuck = max(_MIN_CLIPPED_SAMPLES, _CLIPPED_SHARE * deviation.shape[1])
-    high, low = deviation.max(axis=1), deviation.min(axis=1)
+def _is_clipped(
+    deviation: NDArray[np.float32],
+    second_high: NDArray[np.float32],
+    second_low: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    high = deviation.max(axis=1, keepdims=True)
+    low = deviation.min(axis=1, keepdims=True)
     # The quiet line between beats can be an extreme too, and rest on one value where the
     # resolution is coarse; but it lies close to the mean.
     far = _RAIL_DISTANCE * (high - low)
-    clipped = np.zeros(len(deviation), np.bool_)
-    for rail in (high, low):
-        stuck = (deviation == rail[:, np.newaxis]).sum(axis=1)
-        clipped |= (stuck >= n_stuck) & (np.abs(rail) >= far) & (high > low)
-    return clipped
+    clipped = np.zeros((len(deviation), 1), np.bool_)
+    for rail, second_extreme in ((high, second_high), (low, second_low)):
+        n_stuck = (deviation == rail).sum(axis=1, keepdims=True)
+        # Recorders hold the last value to fill a recording up: one place, not several.
+        n_seconds = (second_extreme == rail).sum(axis=1, keepdims=True)
+        clipped |= (
+            (n_stuck >= _CLIPPED_SHARE * deviation.shape[1])
+            & (n_seconds >= _CLIPPED_SECONDS)
+            & (np.abs(rail) >= far)
+        )
+    return clipped[:, 0]
 
 
 def _is_noisy(deviation: NDArray[np.float32], sampling_rate: float) -> NDArray[np.bool_]:
