@@ -1,30 +1,167 @@
-"""All other WFDB formats, through the ``wfdb`` package, once our own checks have passed."""
+"""All other WFDB signal formats, through the ``wfdb`` package, once our own checks have passed.
+
+The package opens the files again, by itself. It therefore gets only names that have been
+checked, formats it knows, and files that are long enough; and what it made of the header is
+compared with what we made of it, because its grammar is laxer and may read another number.
+"""
 
 from __future__ import annotations
 
+import struct
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.readers.lead_choice import LeadChoice, choose_leads
+from ecgscreen.readers.base import MAX_SAMPLES
 from ecgscreen.readers.wfdb_header import Header
+from ecgscreen.readers.wfdb_signal_file import file_groups, open_signal_file
 from ecgscreen.recording import RecordingError, SkipReason
+
+_MAX_SAMPLES = MAX_SAMPLES // 4
+"""The package holds several copies of the samples, up to eight bytes each."""
+
+_BYTES_PER_SAMPLE = {
+    8: Fraction(1),
+    16: Fraction(2),
+    24: Fraction(3),
+    32: Fraction(4),
+    61: Fraction(2),
+    80: Fraction(1),
+    160: Fraction(2),
+    212: Fraction(3, 2),
+    310: Fraction(4, 3),
+    311: Fraction(4, 3),
+}
+"""signal(5)."""
+
+_COMPRESSED = frozenset({508, 516, 524})
+"""FLAC: the length of the file says nothing of the number of samples."""
+
+_WHAT_WFDB_RAISES = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    NameError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""On content that it does not expect; collected from its source and from spoiled files."""
 
 
 def read_with_library(
-    header: Header, path: Path, root: Path
-) -> tuple[LeadChoice, NDArray[np.float32]]:
-    """Read a record of any format that the ``wfdb`` package knows."""
-    leads = choose_leads(
-        tuple([signal.description for signal in header.signals]),
-        tuple([signal.unit for signal in header.signals]),
-    )
-    import wfdb
+    header: Header,
+    path: Path,
+    root: Path,
+    wanted: tuple[int, ...],
+    factors: tuple[float, ...],
+) -> NDArray[np.float32]:
+    """Read signals of any single-segment record whose format the ``wfdb`` package knows.
+
+    Signals with several samples a frame come as the mean of each frame, as the package gives
+    them.
+
+    Parameters
+    ----------
+    header
+        The record's, as we parsed it.
+    path
+        The header's file.
+    root
+        The folder given to the scan.
+    wanted
+        Indices of the signals to read, ascending.
+    factors
+        Per wanted signal, by which its physical unit is multiplied (to give mV).
+
+    Returns
+    -------
+    float32, shape (len(wanted), n_samples).
+
+    Raises
+    ------
+    RecordingError
+        NO_SIGNAL_FILE, TRUNCATED, TOO_LARGE, BAD_HEADER, UNSUPPORTED, NOT_A_FILE or
+        OUTSIDE_FOLDER.
+    OSError
+        If a file cannot be opened or read.
+    """
+    location = str(path.parent.absolute())
+    if path.suffix != ".hea" or "::" in f"{path}" or "://" in location:
+        # The package appends the suffix itself, and takes such names for a URL.
+        raise RecordingError(
+            SkipReason.UNSUPPORTED, "its path would be misread by the wfdb package; rename it"
+        )
+    if not all(name.isascii() for name in header.file_names):
+        raise RecordingError(
+            SkipReason.UNSUPPORTED, "a signal file's name is not ASCII, as the wfdb package wants"
+        )
+    for start, stop in file_groups(header):
+        _check_file(header, start, stop, path.parent, root)
+
+    import wfdb  # takes a second, and most folders never need it
 
     try:
-        record = wfdb.rdrecord(str(path.with_suffix("")))
-    except ValueError as error:
-        raise RecordingError(SkipReason.UNSUPPORTED, "refused by the wfdb package") from error
-    physical = record.p_signal[:, leads.indices] * np.array(leads.factors)
-    return leads, np.ascontiguousarray(physical.T, np.float32)
+        with np.errstate(all="ignore"):
+            record = wfdb.rdrecord(f"{location}/{path.stem}")
+    except _WHAT_WFDB_RAISES as error:
+        raise RecordingError(
+            SkipReason.UNSUPPORTED, f"the wfdb package refused it ({type(error).__name__})"
+        ) from error
+    _require_agreement(header, record)
+    physical = record.p_signal[:, list(wanted)] * np.array(factors)
+    return np.ascontiguousarray(physical.T, dtype=np.float32)
+
+
+def _check_file(header: Header, start: int, stop: int, folder: Path, root: Path) -> None:
+    """Check one signal file: its name, kind and place, and that it is long enough."""
+    signal = header.signals[start]
+    if signal.format not in _BYTES_PER_SAMPLE and signal.format not in _COMPRESSED:
+        raise RecordingError(SkipReason.UNSUPPORTED, f"signal format {signal.format} is unknown")
+    with open_signal_file(f"{folder}/{header.file_names[start]}", root) as file:
+        size = file.size
+    per_frame = sum(spec.samples_per_frame for spec in header.signals[start:stop])
+    if signal.format in _COMPRESSED:
+        if header.n_samples is None:
+            raise RecordingError(
+                SkipReason.BAD_HEADER, "no number of samples, which a FLAC signal file needs"
+            )
+        n_samples, needed = header.n_samples, 1
+    else:
+        frame_bytes = _BYTES_PER_SAMPLE[signal.format] * per_frame
+        n_samples = header.n_samples or int(max(0, size - signal.byte_offset) / frame_bytes)
+        needed = signal.byte_offset + int(max(1, n_samples) * frame_bytes)
+    if n_samples * per_frame > _MAX_SAMPLES:
+        raise RecordingError(
+            SkipReason.TOO_LARGE,
+            f"{n_samples} frames of {per_frame} samples, the limit is {_MAX_SAMPLES} samples",
+        )
+    if size < needed:
+        raise RecordingError(SkipReason.TRUNCATED, f"{size} bytes, expected {needed} by the header")
+
+
+def _require_agreement(header: Header, record: object) -> None:
+    ours = {
+        "n_sig": header.n_signals,
+        "file_name": list(header.file_names),
+        "fmt": [str(signal.format) for signal in header.signals],
+        "samps_per_frame": [signal.samples_per_frame for signal in header.signals],
+        "skew": [signal.skew for signal in header.signals],
+        "byte_offset": [signal.byte_offset for signal in header.signals],
+        "adc_gain": [signal.gain for signal in header.signals],
+        "baseline": [signal.baseline for signal in header.signals],
+    }
+    for field, expected in ours.items():
+        found = getattr(record, field)
+        if isinstance(found, list):
+            found = [0 if value is None else value for value in found]
+        if found != expected:
+            raise RecordingError(
+                SkipReason.BAD_HEADER, f"the wfdb package reads another {field} than we do"
+            )

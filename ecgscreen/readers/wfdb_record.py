@@ -1,21 +1,20 @@
-"""WFDB records: a header (.hea) and its signal files."""
+"""WFDB records: a header (.hea) and what it names."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
-from ecgscreen.readers import wfdb_library, wfdb_signal
-from ecgscreen.readers.lead_choice import LeadChoice, choose_leads
-from ecgscreen.readers.wfdb_header import SignalSpec, read_header
+from ecgscreen.readers.wfdb_header import read_header
+from ecgscreen.readers.wfdb_segments import read_segments
+from ecgscreen.readers.wfdb_single import leads_of, read_signals
 from ecgscreen.recording import Recording
 
 
 def read_wfdb(path: Path, root: Path) -> Recording:
     """Read a WFDB record.
 
-    Format 16 (also inside MATLAB v4 files) is read here, everything else in WFDB by the
-    ``wfdb`` package behind the same checks.
+    Format 16 (also inside MATLAB v4 files) is read by our own code, the other signal formats by
+    the ``wfdb`` package behind the same checks.
 
     Parameters
     ----------
@@ -36,25 +35,10 @@ def read_wfdb(path: Path, root: Path) -> Recording:
         If a file cannot be opened or read.
     """
     header = read_header(path, root)
-    if wfdb_signal.is_plain(header):
-        leads = leads_of(header.signals)
-        signal = wfdb_signal.read_plain(header, path.parent, root, leads.indices, leads.factors)
-    else:
-        leads, signal = wfdb_library.read_with_library(header, path, root)
+    if header.segments:
+        return read_segments(header, path, root)
+    leads = leads_of(header.signals)
+    signal = read_signals(header, path, root, leads)
     return Recording(
         path, signal, header.sampling_rate, leads.names, leads.amplitude_known, leads.notes
-    )
-
-
-@lru_cache(maxsize=64)
-def leads_of(signals: tuple[SignalSpec, ...]) -> LeadChoice:
-    """Choose the leads of a header; the recordings of a folder mostly share them.
-
-    Raises
-    ------
-    RecordingError
-        NO_KNOWN_LEAD.
-    """
-    return choose_leads(
-        [signal.description for signal in signals], [signal.unit for signal in signals]
     )

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.readers.base import MAX_SAMPLES
-from ecgscreen.readers.files import InsideFile
-from ecgscreen.readers.wfdb_header import Header, SignalSpec
+from ecgscreen.readers.wfdb_header import Header
+from ecgscreen.readers.wfdb_signal_file import file_groups, open_signal_file
+from ecgscreen.readers.wfdb_signal_line import SignalSpec
 from ecgscreen.recording import RecordingError, SkipReason
 
 _BYTES_PER_SAMPLE = 2
@@ -90,48 +91,12 @@ def read_plain(
     return _physical(digital, _scaling(header.signals, wanted, factors))
 
 
-def file_groups(header: Header) -> list[tuple[int, int]]:
-    """Split the signals by file: (start, stop) indices, one pair a file.
-
-    Raises
-    ------
-    RecordingError
-        BAD_HEADER if the signals of one file are apart (header(5) wants them together), or
-        differ in what they share.
-    """
-    names = header.file_names
-    n_files = len(set(names))
-    if n_files == 1:
-        starts = [0]
-    else:
-        starts = [i for i, name in enumerate(names) if i == 0 or name != names[i - 1]]
-    if len(starts) != n_files:
-        raise RecordingError(
-            SkipReason.BAD_HEADER, "signals of one file are not on consecutive lines"
-        )
-    groups = list(zip(starts, [*starts[1:], len(names)], strict=True))
-    for start, stop in groups:
-        first = header.signals[start]
-        for signal in header.signals[start + 1 : stop]:
-            if signal.format != first.format or signal.byte_offset != first.byte_offset:
-                raise RecordingError(
-                    SkipReason.BAD_HEADER,
-                    f"signals of one file in formats {first.format}+{first.byte_offset} and "
-                    f"{signal.format}+{signal.byte_offset}, expected one format and offset",
-                )
-    return groups
-
-
 def _read_frames(
     path: str, root: Path, n_signals: int, n_samples: int | None, offset: int
 ) -> NDArray[np.int16]:
     """Read one file, shape (n_samples, n_signals)."""
     frame_bytes = _BYTES_PER_SAMPLE * n_signals
-    try:
-        file = InsideFile(path, root)
-    except FileNotFoundError as error:
-        raise missing_signal_file() from error
-    with file:
+    with open_signal_file(path, root) as file:
         if n_samples is None:
             n_samples = max(0, file.size - offset) // frame_bytes
             if n_samples * n_signals > MAX_SAMPLES:
@@ -149,11 +114,6 @@ def _read_frames(
             _require_matlab_int16(file.read(min(offset, _MATLAB_HEADER.size)))
         content = file.read(n_bytes, offset)
     return np.frombuffer(content, "<i2").reshape(n_samples, n_signals)
-
-
-def missing_signal_file() -> RecordingError:
-    """Make the error of a header whose signal file is not there."""
-    return RecordingError(SkipReason.NO_SIGNAL_FILE, "the file that the header names is not there")
 
 
 def _require_matlab_int16(content: bytes) -> None:

@@ -1,0 +1,126 @@
+"""Multi-segment WFDB records: records strung together by a header of their own.
+
+header(5): in a fixed layout every segment has the same signals; in a variable layout the first
+segment has no samples and lists all signals, and a segment holds some of them. ``~`` stands
+for a gap. What is not recorded is NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.readers.base import MAX_SAMPLES
+from ecgscreen.readers.lead_choice import LeadChoice
+from ecgscreen.readers.wfdb_header import Header, SegmentSpec, read_header
+from ecgscreen.readers.wfdb_single import leads_of, read_signals
+from ecgscreen.recording import LEADS, Recording, RecordingError, SkipReason
+
+_GAP = "~"
+
+
+def read_segments(header: Header, path: Path, root: Path) -> Recording:
+    """Read a multi-segment record as one recording.
+
+    Parameters
+    ----------
+    header
+        The record's own, with segments.
+    path
+        Its file. The segments' headers lie beside it.
+    root
+        The folder given to the scan.
+
+    Returns
+    -------
+    The recording; its leads are those that any segment has.
+
+    Raises
+    ------
+    RecordingError
+        BAD_HEADER if the segments do not fit the header or each other, NO_SIGNAL_FILE if one
+        is not there, TOO_LARGE; and whatever reading a segment raises.
+    OSError
+        If a file cannot be opened or read.
+    """
+    n_samples = sum(segment.n_samples for segment in header.segments)
+    if n_samples == 0 or (header.n_samples or n_samples) != n_samples:
+        raise RecordingError(
+            SkipReason.BAD_HEADER,
+            f"segments of {n_samples} samples in all, {header.n_samples} by the record line",
+        )
+    if n_samples * len(LEADS) > MAX_SAMPLES:
+        raise RecordingError(
+            SkipReason.TOO_LARGE,
+            f"{n_samples} samples, the limit is {MAX_SAMPLES // len(LEADS)}",
+        )
+    parts: list[tuple[int, LeadChoice, NDArray[np.float32]]] = []
+    start = 0
+    for segment in header.segments:
+        if segment.record_name != _GAP and segment.n_samples:
+            part = _read_segment(segment, header, path, root)
+            if part is not None:
+                parts.append((start, *part))
+        start += segment.n_samples
+    return _joined(header, path, n_samples, parts)
+
+
+def _read_segment(
+    segment: SegmentSpec, header: Header, path: Path, root: Path
+) -> tuple[LeadChoice, NDArray[np.float32]] | None:
+    """Read one segment; None if it has no known lead (pressures only, say)."""
+    if segment.record_name == path.stem:
+        raise RecordingError(SkipReason.BAD_HEADER, "a segment is the record itself")
+    segment_path = path.parent / f"{segment.record_name}.hea"
+    try:
+        own = read_header(segment_path, root)
+    except FileNotFoundError as error:
+        raise RecordingError(
+            SkipReason.NO_SIGNAL_FILE, "the header of a segment is not there"
+        ) from error
+    if own.segments:
+        raise RecordingError(SkipReason.BAD_HEADER, "a segment has segments itself")
+    if not math.isclose(own.sampling_rate, header.sampling_rate):
+        raise RecordingError(
+            SkipReason.BAD_HEADER,
+            f"a segment at {own.sampling_rate:g} Hz, expected {header.sampling_rate:g} Hz",
+        )
+    if (own.n_samples or segment.n_samples) < segment.n_samples:
+        raise RecordingError(
+            SkipReason.TRUNCATED,
+            f"a segment of {own.n_samples} samples, expected {segment.n_samples}",
+        )
+    try:
+        leads = leads_of(own.signals)
+    except RecordingError as error:
+        if error.reason is SkipReason.NO_KNOWN_LEAD:
+            return None
+        raise
+    own = replace(own, n_samples=own.n_samples or segment.n_samples)
+    return leads, read_signals(own, segment_path, root, leads)[:, : segment.n_samples]
+
+
+def _joined(
+    header: Header,
+    path: Path,
+    n_samples: int,
+    parts: list[tuple[int, LeadChoice, NDArray[np.float32]]],
+) -> Recording:
+    if not parts:
+        raise RecordingError(SkipReason.NO_KNOWN_LEAD, "no segment has one")
+    names = tuple(dict.fromkeys(name for _, leads, _ in parts for name in leads.names))
+    units = {leads.amplitude_known for _, leads, _ in parts}
+    if len(units) > 1:
+        raise RecordingError(
+            SkipReason.BAD_HEADER, "the unit is a voltage in some segments and none in others"
+        )
+    signal = np.full((len(names), n_samples), np.nan, np.float32)
+    for start, leads, part in parts:
+        rows = [names.index(name) for name in leads.names]
+        signal[rows, start : start + part.shape[1]] = part
+    notes = dict.fromkeys(note for _, leads, _ in parts for note in leads.notes)
+    return Recording(path, signal, header.sampling_rate, names, units.pop(), tuple(notes))

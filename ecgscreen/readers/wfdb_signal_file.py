@@ -1,0 +1,66 @@
+"""The signal files of a WFDB record: which signals share one, and opening them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ecgscreen.readers.files import InsideFile
+from ecgscreen.readers.wfdb_header import Header
+from ecgscreen.recording import RecordingError, SkipReason
+
+
+def file_groups(header: Header) -> list[tuple[int, int]]:
+    """Split the signals by file: (start, stop) indices, one pair a file.
+
+    Raises
+    ------
+    RecordingError
+        BAD_HEADER if the signals of one file are apart (header(5) wants them together), or
+        differ in what they share.
+    """
+    names = header.file_names
+    n_files = len(set(names))
+    if n_files == 1:
+        starts = [0]
+    else:
+        starts = [i for i, name in enumerate(names) if i == 0 or name != names[i - 1]]
+    if len(starts) != n_files:
+        raise RecordingError(
+            SkipReason.BAD_HEADER, "signals of one file are not on consecutive lines"
+        )
+    groups = list(zip(starts, [*starts[1:], len(names)], strict=True))
+    for start, stop in groups:
+        first = header.signals[start]
+        for signal in header.signals[start + 1 : stop]:
+            if signal.format != first.format or signal.byte_offset != first.byte_offset:
+                raise RecordingError(
+                    SkipReason.BAD_HEADER,
+                    f"signals of one file in formats {first.format}+{first.byte_offset} and "
+                    f"{signal.format}+{signal.byte_offset}, expected one format and offset",
+                )
+    return groups
+
+
+def open_signal_file(path: str, root: Path) -> InsideFile:
+    """Open a file that a header names.
+
+    Parameters
+    ----------
+    path
+        The header's folder and the name.
+    root
+        The folder given to the scan.
+
+    Raises
+    ------
+    RecordingError
+        NO_SIGNAL_FILE if it is not there; as `InsideFile` else.
+    OSError
+        If it cannot be opened.
+    """
+    try:
+        return InsideFile(path, root)
+    except FileNotFoundError as error:
+        raise RecordingError(
+            SkipReason.NO_SIGNAL_FILE, "the file that the header names is not there"
+        ) from error
