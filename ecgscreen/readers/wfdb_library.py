@@ -8,6 +8,7 @@ compared with what we made of it, because its grammar is laxer and may read anot
 from __future__ import annotations
 
 import struct
+import warnings
 from fractions import Fraction
 from pathlib import Path
 
@@ -105,10 +106,12 @@ def read_with_library(
     for start, stop in file_groups(header):
         _check_file(header, start, stop, path.parent, root)
 
-    import wfdb  # takes a second, and most folders never need it
-
     try:
-        with np.errstate(all="ignore"):
+        # The package warns of its own use of pandas, which is no matter of this recording.
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import wfdb  # takes a second, and most folders never need it
+
             record = wfdb.rdrecord(f"{location}/{path.stem}")
     except _WHAT_WFDB_RAISES as error:
         raise RecordingError(

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+from ecgscreen.leads import standard_lead_name
+from ecgscreen.recording import LEADS
+
+
+@pytest.mark.parametrize("name", LEADS)
+@pytest.mark.parametrize(
+    "spelling",
+    ["{0}", " {0} ", "Lead {0}", "lead_{0}", "LEAD-{0}", "ECG {0}", "ECG Lead {0}", "EKG_{0}"],
+)
+def test_every_lead_is_known_in_any_case_with_the_usual_prefixes(name: str, spelling: str) -> None:
+    for text in (name, name.lower(), name.upper()):
+        assert standard_lead_name(spelling.format(text)) == name
+
+
+@pytest.mark.parametrize("name", LEADS)
+def test_the_reference_identifiers_of_11073_are_known(name: str) -> None:
+    assert standard_lead_name(f"MDC_ECG_LEAD_{name.upper()}") == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("MLII", "II"),
+        ("ML2", "II"),
+        ("MLIII", "III"),
+        ("DII", "II"),
+        ("D1", "I"),
+        ("aV R", "aVR"),
+        ("V 1", "V1"),
+        ("V_6", "V6"),
+        ("\N{ROMAN NUMERAL TWO}", "II"),
+    ],
+)
+def test_other_spellings(text: str, name: str) -> None:
+    assert standard_lead_name(text) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "-aVR", "-AVR", "V7", "V3R", "V1-V2", "VR", "CM5", "MCL1", "ECG", "ECG1", "lead"]
+    + ["Lead 1", "noise1", "IV", "II+", "aVR aVL", "1", "V", "RESP", "V1" * 100, "\udce9"],
+)
+def test_what_only_resembles_a_lead_is_unknown(text: str) -> None:
+    assert standard_lead_name(text) is None

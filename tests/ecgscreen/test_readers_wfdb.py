@@ -1,0 +1,367 @@
+"""Our WFDB reader against the wfdb package, on real records and on generated headers."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from ecgscreen.leads import standard_lead_name
+from ecgscreen.readers import read_recording
+from ecgscreen.recording import LEADS, Recording, SkippedRecording, SkipReason
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of pandas, about what the package does when imported
+    import wfdb
+
+pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in:DeprecationWarning")
+
+FACTORS = {"mv": 1.0, "uv": 1e-3, "v": 1e3, "nu": 1.0}
+
+
+def expected(path: Path) -> tuple[list[str], NDArray[np.float32]]:
+    """Lead names and signal as the wfdb package gives them, in mV, float64 then cast."""
+    record = wfdb.rdrecord(str(path.with_suffix("")))
+    names: dict[str, int] = {}
+    for index, description in enumerate(record.sig_name):
+        name = standard_lead_name(description)
+        if name is not None:
+            names.setdefault(name, index)
+    columns = list(names.values())
+    factors = np.array([FACTORS[record.units[index].lower()] for index in columns])
+    signal = (record.p_signal[:, columns] * factors).T.astype(np.float32)
+    return list(names), signal
+
+
+def read(path: Path) -> Recording:
+    recording = read_recording(path)
+    assert isinstance(recording, Recording), recording
+    return recording
+
+
+def assert_equals_wfdb(path: Path) -> None:
+    recording = read(path)
+    names, signal = expected(path)
+    assert list(recording.lead_names) == names
+    assert recording.signal.dtype == np.float32
+    assert recording.signal.flags.c_contiguous
+    assert np.array_equal(recording.signal, signal, equal_nan=True)
+
+
+def write(folder: Path, header: str, **signals: NDArray[np.int16] | bytes) -> Path:
+    """Write a header and its signal files (``a_dat`` is a.dat)."""
+    for name, samples in signals.items():
+        content = samples if isinstance(samples, bytes) else samples.astype("<i2").tobytes()
+        (folder / name.replace("_", ".")).write_bytes(content)
+    path = folder / "a.hea"
+    path.write_bytes(header.encode("latin-1"))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("folder", "n_records"),
+    [("ptb-xl", 12), ("ptb-xl-zscored", 8), ("ludb", 6), ("cinc2021", 6), ("mitdb", 1)],
+)
+def test_real_records_equal_wfdb(data_dir: Path, folder: str, n_records: int) -> None:
+    paths = sorted((data_dir / folder).rglob("*.hea"))
+    for path in paths[:: max(1, len(paths) // n_records)][:n_records]:
+        assert_equals_wfdb(path)
+
+
+def test_amplitude_is_known_where_the_unit_is_a_voltage(data_dir: Path) -> None:
+    raw = read(next((data_dir / "ptb-xl").rglob("*.hea")))
+    scored = read(next((data_dir / "ptb-xl-zscored").rglob("*.hea")))
+    assert raw.amplitude_known
+    assert raw.notes == ()
+    assert not scored.amplitude_known
+    assert scored.notes == ("unit NU is no voltage: amplitude unknown",)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A record as text and samples, before it is written."""
+
+    header: str
+    files: tuple[tuple[str, bytes], ...]
+
+
+@st.composite
+def records(draw: st.DrawFn) -> Generated:
+    """Format 16 in one or more files, with everything a header may say or leave out."""
+    n_signals = draw(st.integers(1, 12))
+    n_samples = draw(st.integers(1, 40))
+    cuts = sorted(draw(st.sets(st.integers(1, n_signals), max_size=2)) | {n_signals})
+    skew = draw(st.sampled_from([0, 0, 1, 3, 100]))
+    has_length = draw(st.booleans()) or len(cuts) > 1
+    separator = draw(st.sampled_from([" ", "  ", "\t"]))
+    lines = [draw(record_lines(n_signals, n_samples if has_length else None))]
+    rng = np.random.default_rng(draw(st.integers(0, 1 << 32)))
+    values = np.concatenate([rng.integers(-32768, 32768, 60), [-32768, -32767, 0, 32767]])
+    files = []
+    start = 0
+    for number, stop in enumerate(cuts):
+        name = f"a{number}.{draw(st.sampled_from(['dat', 'bin']))}"
+        offset = draw(st.sampled_from([0, 0, 7, 24]))
+        samples = rng.choice(values, (n_samples, stop - start)).astype("<i2")
+        surplus = draw(st.sampled_from([b"", b"\x01", b"\x01\x02" * 30])) if has_length else b""
+        files.append((name, b"\xff" * offset + samples.tobytes() + surplus))
+        for index in range(start, stop):
+            form = "16" + draw(st.sampled_from(["", "x1"]))
+            form += f":{skew}" if skew and draw(st.booleans()) else ""
+            form += f"+{offset}" if offset else ""
+            lines.append(separator.join([name, form, *draw(signal_fields(LEADS[index]))]))
+        start = stop
+    comments = st.sampled_from(["", "# a comment", "#Dx: 1,2", "   ", "#\x85\xb5 Latin-1"])
+    text = "".join(
+        f"{draw(comments)}{end}{line}{end}" if draw(st.booleans()) else line + end
+        for end in [draw(st.sampled_from(["\n", "\r\n"]))]
+        for line in lines
+    )
+    return Generated(text, tuple(files))
+
+
+@st.composite
+def record_lines(draw: st.DrawFn, n_signals: int, n_samples: int | None) -> str:
+    rate = draw(st.sampled_from(["100", "500", "257.5", "360/360", "360/720(5)", "1000/1(-2.5)"]))
+    if n_samples is None:
+        return f"a {n_signals}" if draw(st.booleans()) else f"a {n_signals} {rate}"
+    tail = draw(st.sampled_from(["", " 12:30:00", " 0:0:0 01/02/2003"]))
+    return f"a {n_signals} {rate} {n_samples}{tail}"
+
+
+@st.composite
+def signal_fields(draw: st.DrawFn, lead: str) -> list[str]:
+    """From the gain on; a field may be missing only if all after it but the name are."""
+    gain = draw(
+        st.sampled_from(["200", "1000.0", "-1000", "2.5e2", "0.001", "409.6", "1716", "16777217"])
+        | st.floats(0.01, 1e6).map(lambda value: f"{value:.6f}")
+    )
+    baseline = draw(st.none() | st.integers(-40000, 40000))
+    unit = draw(st.sampled_from(["", "/mV", "/uV", "/V", "/mv", "/UV", "/NU"]))
+    token = gain + ("" if baseline is None else f"({baseline})") + unit
+    rest = ["16", str(draw(st.integers(-2048, 2048))), "-5", "64758", "0"]
+    n_kept = draw(st.integers(0, len(rest)))
+    return [token, *rest[:n_kept], draw(st.sampled_from([lead, lead.upper(), lead.lower()]))]
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(record=records())
+def test_generated_records_equal_wfdb(tmp_path: Path, record: Generated) -> None:
+    for name, content in record.files:
+        (tmp_path / name).write_bytes(content)
+    path = tmp_path / "a.hea"
+    path.write_bytes(record.header.encode("latin-1"))
+    assert_equals_wfdb(path)
+
+
+@pytest.mark.parametrize("fmt", ["8", "24", "32", "61", "80", "160", "212", "310", "311"])
+def test_other_formats_equal_wfdb(tmp_path: Path, fmt: str) -> None:
+    n_bytes = 4 * 3 * 1200  # enough for any format
+    content = np.random.default_rng(0).integers(0, 256, n_bytes, np.uint8).tobytes()
+    lines = "".join(
+        f"a.dat {fmt} {gain} 12 0 {5 * index} 0 0 {LEADS[index]}\n"
+        for index, gain in enumerate(["200(3)/mV", "0.5(-7)/uV", "100/NU"])
+    )
+    path = write(tmp_path, f"a 3 250 1200\n{lines}", a_dat=content)
+    assert_equals_wfdb(path)
+    (tmp_path / "a.dat").write_bytes(content[:1000])
+    skipped = read_recording(path)
+    assert isinstance(skipped, SkippedRecording)
+    assert skipped.reason is SkipReason.TRUNCATED
+
+
+@pytest.mark.parametrize("fmt", ["508", "516", "524"])
+def test_compressed_formats_equal_wfdb(tmp_path: Path, fmt: str) -> None:
+    rng = np.random.default_rng(1)
+    wfdb.wrsamp(
+        "a",
+        fs=250,
+        units=["mV"] * 2,
+        sig_name=["II", "V1"],
+        d_signal=rng.integers(-120, 120, (2000, 2)),
+        fmt=[fmt] * 2,
+        adc_gain=[200.0] * 2,
+        baseline=[0, 5],
+        write_dir=str(tmp_path),
+    )
+    assert_equals_wfdb(tmp_path / "a.hea")
+
+
+def test_several_samples_a_frame_become_their_mean_as_in_wfdb(tmp_path: Path) -> None:
+    samples = np.random.default_rng(2).integers(-500, 500, 3000, np.int16)
+    header = "a 2 100 1000\na.dat 16x2 200/mV 16 0 0 0 0 II\na.dat 16 200/mV 16 0 0 0 0 V1\n"
+    path = write(tmp_path, header, a_dat=samples)
+    assert_equals_wfdb(path)
+    assert read(path).signal.shape == (2, 1000)
+
+
+def test_signals_of_one_file_with_different_skews_are_aligned(tmp_path: Path) -> None:
+    # The wfdb package (4.3.1) fails on skews that differ and are not 0: no comparison here.
+    samples = np.arange(30, dtype=np.int16).reshape(10, 3)
+    lines = [f"a.dat 16:{skew} 1/mV 16 0 0 0 0 {lead}" for skew, lead in ((0, "I"), (2, "II"))]
+    header = "\n".join(["a 3 100 10", *lines, "a.dat 16:4 1/mV 16 0 0 0 0 III"])
+    signal = read(write(tmp_path, header, a_dat=samples)).signal
+    assert signal[0].tolist() == list(range(0, 30, 3))
+    assert signal[1, :8].tolist() == list(range(7, 30, 3))
+    assert np.isnan(signal[1, 8:]).all()
+    assert signal[2, :6].tolist() == list(range(14, 30, 3))
+    assert np.isnan(signal[2, 6:]).all()
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [
+        ("uV", 1e-3),
+        ("UV", 1e-3),
+        ("\xb5V", 1e-3),
+        ("\xc2\xb5V", 1e-3),
+        ("\xce\xbcV", 1e-3),
+        ("mV", 1.0),
+        ("MV", 1.0),
+        ("V", 1e3),
+        ("millivolts", 1.0),
+    ],
+)
+def test_voltages_become_millivolts(tmp_path: Path, unit: str, factor: float) -> None:
+    samples = np.arange(-500, 500, dtype=np.int16)
+    path = write(tmp_path, f"a 1 100 1000\na.dat 16 3/{unit} 16 0 0 0 0 II\n", a_dat=samples)
+    recording = read(path)
+    assert recording.amplitude_known
+    assert np.array_equal(recording.signal[0], (samples / 3.0 * factor).astype(np.float32))
+
+
+@pytest.mark.parametrize("unit", ["NU", "mmHg", "m", "a.u."])
+def test_other_units_are_read_with_a_note(tmp_path: Path, unit: str) -> None:
+    samples = np.arange(1000, dtype=np.int16)
+    path = write(tmp_path, f"a 1 100 1000\na.dat 16 2/{unit} 16 0 0 0 0 II\n", a_dat=samples)
+    recording = read(path)
+    assert not recording.amplitude_known
+    assert recording.notes == (f"unit {unit} is no voltage: amplitude unknown",)
+    assert np.array_equal(recording.signal[0], samples / np.float32(2))
+
+
+def test_unknown_and_repeated_leads_are_left_out_with_a_note(tmp_path: Path) -> None:
+    names = ["RESP", "II", "-aVR", "V5", "MLII"]
+    lines = "".join(f"a.dat 16 1/mV 16 0 0 0 0 {name}\n" for name in names)
+    samples = np.arange(50, dtype=np.int16).reshape(10, 5)
+    recording = read(write(tmp_path, "a 5 100 10\n" + lines, a_dat=samples))
+    assert recording.lead_names == ("II", "V5")
+    assert np.array_equal(recording.signal, samples.T[[1, 3]])
+    assert recording.notes == (
+        "signals left out, no known lead: RESP, -aVR",
+        "leads left out, name occurs before: MLII",
+    )
+
+
+def test_what_the_header_leaves_out_has_the_defaults_of_the_standard(tmp_path: Path) -> None:
+    samples = np.arange(1000, dtype=np.int16)
+    header = "\n# before\n\ta 1 \r\n\r\na.dat 16\n"
+    without_name = read_recording(write(tmp_path, header, a_dat=samples))
+    assert isinstance(without_name, SkippedRecording)
+    assert without_name.reason is SkipReason.NO_KNOWN_LEAD
+    recording = read(write(tmp_path, header.replace("16", "16 200 0 24 II"), a_dat=samples))
+    assert recording.sampling_rate == 250
+    assert recording.signal.shape == (1, 1000)
+    assert recording.signal[0, 424] == np.float32(2.0)
+
+
+def test_matlab_files_are_checked_behind_the_offset(tmp_path: Path) -> None:
+    samples = np.arange(600, dtype=np.int16)
+    header = "a 1 100 600\na.mat 16+24 1000/mV 16 0 0 0 0 II\n"
+    good = np.array([30, 1, 600, 0, 4], "<i4").tobytes() + b"val\0" + samples.tobytes()
+    assert_equals_wfdb(write(tmp_path, header, a_mat=good))
+    version_5 = b"MATLAB 5.0 MAT-file, Platform: x" + samples.tobytes()
+    refused = read_recording(write(tmp_path, header, a_mat=version_5))
+    assert isinstance(refused, SkippedRecording)
+    assert refused.reason is SkipReason.UNSUPPORTED
+
+
+def test_a_recording_longer_than_a_block_is_converted_alike(tmp_path: Path) -> None:
+    samples = np.random.default_rng(3).integers(-32768, 32767, (70_001, 2), np.int16)
+    header = (
+        "a 2 100 70001\na.dat 16:5 1000(3)/mV 16 0 0 0 0 I\na.dat 16 300(-2)/uV 16 0 0 0 0 V6\n"
+    )
+    assert_equals_wfdb(write(tmp_path, header, a_dat=samples))
+
+
+def write_segment(folder: Path, name: str, leads: list[str], n_samples: int, seed: int) -> None:
+    samples = np.random.default_rng(seed).integers(-900, 900, (n_samples, len(leads)), np.int16)
+    lines = "".join(f"{name}.dat 16 200/mV 16 0 0 0 0 {lead}\n" for lead in leads)
+    (folder / f"{name}.hea").write_text(f"{name} {len(leads)} 100 {n_samples}\n{lines}")
+    (folder / f"{name}.dat").write_bytes(samples.astype("<i2").tobytes())
+
+
+def test_segments_of_a_fixed_layout_equal_wfdb(tmp_path: Path) -> None:
+    for number, length in enumerate((300, 200)):
+        write_segment(tmp_path, f"s{number}", ["II", "V1"], length, number)
+    (tmp_path / "a.hea").write_text("a/2 2 100 500\ns0 300\ns1 200\n")
+    assert_equals_wfdb(tmp_path / "a.hea")
+
+
+def test_segments_of_a_variable_layout_equal_wfdb(tmp_path: Path) -> None:
+    write_segment(tmp_path, "s0", ["II", "V1"], 300, 0)
+    write_segment(tmp_path, "s1", ["V1"], 200, 1)
+    layout = "".join(f"~ 0 200/mV 16 0 0 0 0 {lead}\n" for lead in ("II", "V1"))
+    (tmp_path / "lay.hea").write_text(f"lay 2 100 0\n{layout}")
+    (tmp_path / "a.hea").write_text("a/4 2 100 600\nlay 0\ns0 300\n~ 100\ns1 200\n")
+    recording = read(tmp_path / "a.hea")
+    assert recording.lead_names == ("II", "V1")
+    theirs = wfdb.rdrecord(str(tmp_path / "a"))
+    assert np.array_equal(recording.signal, theirs.p_signal.T.astype(np.float32), equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ("a 250\ns0 250\n", SkipReason.BAD_HEADER),
+        ("m 250\ns0 250\n", SkipReason.BAD_HEADER),
+        ("gone 250\ns0 250\n", SkipReason.NO_SIGNAL_FILE),
+        ("../s0 250\ns0 250\n", SkipReason.OUTSIDE_FOLDER),
+        ("s0 300\ns0 200\n", SkipReason.TRUNCATED),
+        ("s0 250\ns0 251\n", SkipReason.BAD_HEADER),
+        ("s0 250\n", SkipReason.BAD_HEADER),
+        ("~ 250\n~ 250\n", SkipReason.NO_KNOWN_LEAD),
+        ("fast 250\ns0 250\n", SkipReason.BAD_HEADER),
+    ],
+)
+def test_segments_that_do_not_fit_are_refused(
+    tmp_path: Path, lines: str, reason: SkipReason
+) -> None:
+    write_segment(tmp_path, "s0", ["II"], 250, 0)
+    write_segment(tmp_path, "fast", ["II"], 250, 0)
+    fast = tmp_path / "fast.hea"
+    fast.write_text(fast.read_text().replace(" 100 ", " 500 "))
+    (tmp_path / "m.hea").write_text("m/1 1 100 250\ns0 250\n")
+    (tmp_path / "a.hea").write_text(f"a/2 1 100 500\n{lines}")
+    skipped = read_recording(tmp_path / "a.hea")
+    assert isinstance(skipped, SkippedRecording)
+    assert skipped.reason is reason
+
+
+def test_the_order_of_files_in_a_folder_does_not_matter(tmp_path: Path) -> None:
+    """The caches of the header's columns give each record its own values."""
+    gains = ["1000/mV", "200(5)/uV", "1000(5)/mV", "1000/NU"]
+    samples = np.arange(100, dtype=np.int16)
+    (tmp_path / "x.dat").write_bytes(samples.tobytes())
+    texts = {gain: f"x 1 100 100\nx.dat 16 {gain} 16 0 0 0 0 II\n" for gain in gains}
+    first: dict[str, Recording] = {}
+    for order in itertools.islice(itertools.permutations(gains), 6):
+        for gain in order:
+            path = tmp_path / "x.hea"
+            path.write_text(texts[gain])
+            recording = read(path)
+            seen = first.setdefault(gain, recording)
+            assert np.array_equal(seen.signal, recording.signal)
+            assert seen.amplitude_known is recording.amplitude_known
