@@ -15,6 +15,8 @@ from ecgscreen.resampling import BandPass, remove_baseline, resample
 MIN_SAMPLING_RATE = 80.0
 """Hz. Slower recordings have lost the QRS complex's detail below the pass band's edge."""
 MAX_SAMPLING_RATE = 20_000.0
+_ROUNDING = 1e-6
+"""Of the largest sample: some units in the last place of a float32."""
 
 
 @dataclass(frozen=True)
@@ -142,21 +144,27 @@ def _one_window(
     if amplitude_known:
         flat /= np.float32(config.millivolts_per_unit)
     else:
-        flat = standardise(flat)
+        # What is left of a constant is its rounding: no signal, however it is scaled.
+        rounding = np.float32(_ROUNDING) * np.abs(cut).max(axis=1, keepdims=True)
+        flat = standardise(flat, rounding)
     return np.clip(flat, -config.clip, config.clip, out=flat)
 
 
-def standardise(signal: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each lead divided by its standard deviation; a lead of nothing stays nothing.
+def standardise(
+    signal: NDArray[np.float32], rounding: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Each lead divided by its standard deviation; a lead of nothing becomes zeros.
 
     Parameters
     ----------
     signal
         float32, shape (..., n_leads, n), of zero mean (as after `remove_baseline`).
+    rounding
+        float32, shape (..., n_leads, 1): a deviation up to this is nothing; None stands for 0.
     """
     deviation = np.sqrt(np.mean(np.square(signal), axis=-1, keepdims=True, dtype=np.float32))
-    deviation[deviation == 0] = 1
-    return np.divide(signal, deviation, dtype=np.float32)
+    nothing = deviation <= (0 if rounding is None else rounding)
+    return np.divide(signal, deviation, out=np.zeros_like(signal), where=~nothing)
 
 
 def _n_out(n_window: int, rate: float, config: PreprocessConfig) -> int:

@@ -7,7 +7,9 @@ sampling rate, in float64, and kept: no filter design, no convolution call per r
    convolution of the input with a Kaiser-windowed sinc (Kaiser 1974; Oppenheim & Schafer,
    Discrete-Time Signal Processing, section 7.5), evaluated at exactly that time. Mains hum
    and everything else above the stop frequency is attenuated by `STOP_BAND_DB`, so nothing
-   folds back. The kernel repeats every second, hence one matrix serves every second.
+   folds back. With whole rates the kernel repeats every second, hence one matrix serves every
+   second. With others every second has a matrix of its own: one for the whole window would be
+   mostly zeros, and gigabytes at the highest rates.
 2. *Baseline removal*: the window's slow discrete cosines (DCT-II) are damped by the squared
    magnitude response of a 4th-order Butterworth high-pass, that is what forward-backward
    filtering does, without its transients at the edges (the cosine set as a drift model:
@@ -49,7 +51,12 @@ class BandPass:
 
 
 def low_pass_matrix(
-    rate_in: float, rate_out: float, band: BandPass, n_in: int, n_out: int
+    rate_in: float,
+    rate_out: float,
+    band: BandPass,
+    n_in: int,
+    n_out: int,
+    delay_s: float = 0.0,
 ) -> tuple[NDArray[np.float64], int]:
     """Rows are input samples, columns output samples of a low-pass that also resamples.
 
@@ -64,6 +71,8 @@ def low_pass_matrix(
         Pass and stop band edges.
     n_in, n_out
         Input samples without margin, and output samples.
+    delay_s
+        From the first input sample (margin aside) to the first output sample, in seconds.
 
     Returns
     -------
@@ -81,7 +90,7 @@ def low_pass_matrix(
     beta = 0.1102 * (STOP_BAND_DB - 8.7)
     margin = math.ceil(duration_s / 2 * rate_in)
     t_in = (np.arange(n_in + 2 * margin) - margin) / rate_in
-    t_out = np.arange(n_out) / rate_out
+    t_out = delay_s + np.arange(n_out) / rate_out
     lag = t_in[:, None] - t_out[None, :]
     inside = np.clip(1.0 - (2.0 * lag / duration_s) ** 2, 0.0, None)
     kernel = np.sinc(2.0 * cutoff_hz * lag) * np.i0(beta * np.sqrt(inside)) * (inside > 0)
@@ -125,12 +134,17 @@ def _second_matrix(rate_in: int, rate_out: int, band: BandPass) -> tuple[NDArray
     return matrix.astype(np.float32), margin
 
 
-@lru_cache(maxsize=4)
-def _whole_matrix(
-    n_in: int, rate_in: float, rate_out: float, band: BandPass, n_out: int
-) -> tuple[NDArray[np.float32], int]:
-    matrix, margin = low_pass_matrix(rate_in, rate_out, band, n_in, n_out)
-    return matrix.astype(np.float32), margin
+@lru_cache(maxsize=32)
+def _block_matrix(
+    rate_in: float, rate_out: float, band: BandPass, n_out: int, block: int
+) -> tuple[NDArray[np.float32], int, int]:
+    """The matrix for output samples from ``block * n_out``, margin, and first input sample."""
+    start_s = block * n_out / rate_out
+    first = math.floor(start_s * rate_in)
+    n_in = math.ceil((n_out + 1) / rate_out * rate_in)
+    delay_s = start_s - first / rate_in
+    matrix, margin = low_pass_matrix(rate_in, rate_out, band, n_in, n_out, delay_s)
+    return matrix.astype(np.float32), margin, first
 
 
 @lru_cache(maxsize=16)
@@ -172,8 +186,16 @@ def resample(
         # One matrix product of a fixed shape a window: its rounding cannot depend on others.
         rows = np.ascontiguousarray(blocks[:, ::step]).reshape(n_leads * seconds, -1)
         return (rows @ matrix).reshape(n_leads, -1)[:, :n_out]
-    matrix, margin = _whole_matrix(n_in, rate_in, rate_out, band, n_out)
-    return _mirrored(signal, margin, n_in + 2 * margin) @ matrix
+    size = math.ceil(rate_out)
+    blocks = [
+        _block_matrix(rate_in, rate_out, band, size, block)
+        for block in range(math.ceil(n_out / size))
+    ]
+    last_matrix, margin, last_first = blocks[-1]
+    n_total = max(n_in + 2 * margin, last_first + len(last_matrix))
+    padded = _mirrored(signal, margin, n_total)
+    parts = [padded[:, first : first + len(matrix)] @ matrix for matrix, _, first in blocks]
+    return np.concatenate(parts, axis=1)[:, :n_out]
 
 
 def remove_baseline(
