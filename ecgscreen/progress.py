@@ -184,18 +184,13 @@ def _print_flagged(console: Console, summary: RunSummary) -> None:
         (each for each in with_threshold if each.n_flagged),
         key=lambda each: (SEVERITIES.index(each.diagnosis.severity), -each.n_flagged),
     )
-    n_ranked_only = len(summary.diagnoses) - len(with_threshold)
+    ranked_only = [each for each in summary.diagnoses if each not in with_threshold]
     if raised:
         _print_diagnoses(console, f"Flagged: {summary.n_flagged:,} recordings", raised)
     elif with_threshold:
         console.print(Text("\nNothing was flagged.", style="bold"))
-    else:
-        _print_diagnoses(
-            console, "Ranked, not flagged: no diagnosis has a threshold", summary.diagnoses
-        )
-    if with_threshold and n_ranked_only:
-        of_all = f"{n_ranked_only} of {len(summary.diagnoses)} diagnoses"
-        console.print(Text(f"Without threshold, so ranked and not flagged: {of_all}"))
+    if ranked_only:
+        _print_diagnoses(console, "Ranked, not flagged: no threshold for these", ranked_only)
 
 
 def _print_diagnoses(console: Console, title: str, diagnoses: Sequence[DiagnosisSummary]) -> None:

@@ -97,9 +97,11 @@ def test_flagged_is_listed_worst_first() -> None:
     assert text.index("complete AV block") < text.index("AF ") < text.index("sinus rhythm")
     assert "critical        15" in text
     assert "flutter" not in text
-    assert "so ranked and not flagged: 1 of 5 diagnoses" in text
-    rows = [line for line in text.splitlines() if "long name.hea" in line]
+    flagged, ranked = text.split("Ranked, not flagged: no threshold for these")
+    rows = [line for line in flagged.splitlines() if "long name.hea" in line]
     assert len(rows) == 3 + 1 + 3, "no more recordings are named than were flagged"
+    assert "free words" in ranked
+    assert "0.500" in ranked
 
 
 def test_a_narrow_table_still_says_severity_count_and_recording() -> None:
@@ -112,7 +114,7 @@ def test_a_narrow_table_still_says_severity_count_and_recording() -> None:
 
 def test_without_thresholds_the_highest_are_ranked() -> None:
     text = printed(summary(MIXED[-1:]))
-    assert "Ranked, not flagged: no diagnosis has a threshold" in text
+    assert "Ranked, not flagged: no threshold for these" in text
     assert "0.500  0ward-7" in text
 
 
