@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+# Before torch is imported anywhere: on arrays as small as the tests', threads only wait for
+# each other, and on a busy machine they wait long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 DATA_DIR = Path(
     os.environ.get("ECGSCREEN_DATA", Path(__file__).parents[1].parent / "shared" / "data")
 )
@@ -18,3 +22,30 @@ def data_dir() -> Path:
     if not (DATA_DIR / "ptb-xl").is_dir():
         pytest.skip(f"real recordings are not at {DATA_DIR} (set ECGSCREEN_DATA)")
     return DATA_DIR
+
+
+@pytest.fixture(scope="session")
+def simulated_ptbxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Simulated recordings in PTB-XL's layout; see `tests.tiny_bundle`. Not to be written to."""
+    from tests.tiny_bundle import write_simulated_ptbxl
+
+    return write_simulated_ptbxl(tmp_path_factory.mktemp("ptbxl") / "simulated-ptb-xl")
+
+
+@pytest.fixture(scope="session")
+def language_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny frozen language model of random weights. Not to be written to."""
+    from tests.tiny_bundle import write_tiny_language_model
+
+    return write_tiny_language_model(tmp_path_factory.mktemp("language-model") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def bundle_dir(
+    tmp_path_factory: pytest.TempPathFactory, simulated_ptbxl: Path, language_model: Path
+) -> Path:
+    """A whole model bundle of an untrained encoder. Not to be written to."""
+    from tests.tiny_bundle import write_tiny_bundle
+
+    folder = tmp_path_factory.mktemp("bundles") / "tiny"
+    return write_tiny_bundle(folder, simulated_ptbxl, language_model)
