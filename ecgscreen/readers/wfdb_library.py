@@ -145,6 +145,12 @@ def _check_file(header: Header, start: int, stop: int, folder: Path, root: Path)
             SkipReason.TOO_LARGE,
             f"{n_samples} frames of {per_frame} samples, the limit is {_MAX_SAMPLES} samples",
         )
+    # The package appends as many samples as the largest skew, before it looks at it.
+    skew = max(spec.skew for spec in header.signals[start:stop])
+    if skew > n_samples:
+        raise RecordingError(
+            SkipReason.BAD_HEADER, f"a skew of {skew} frames in a record of {n_samples}"
+        )
     if size < needed:
         raise RecordingError(SkipReason.TRUNCATED, f"{size} bytes, expected {needed} by the header")
 
