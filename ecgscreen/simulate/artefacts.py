@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.recording import LEADS
+from ecgscreen.simulate.chance import white_noise
 from ecgscreen.simulate.settings import Artefacts, SimulationSettings
 
 _I, _II = 0, 1
@@ -55,23 +56,20 @@ def add_to_measured(
     settings
         Of the recording; its artefacts and sampling rate count.
     rng
-        For the artefacts alone, so that they do not change the heart.
+        After the heart has drawn from it, so that artefacts leave the heart as it was.
     """
     artefacts = settings.artefacts
     times = np.arange(measured.shape[1]) / settings.sampling_rate
-    # Drawn in this order, whichever are absent: levels can be changed one by one.
-    wander, hum_phase, hum_gain = rng.random((8, 7)), rng.random(), rng.uniform(0.4, 1.0, (8, 1))
     if artefacts.wander_mv:
-        measured += _wander(artefacts.wander_mv, times, wander)
+        measured += _wander(artefacts.wander_mv, times, rng.random((8, 7)))
     if artefacts.mains_mv and artefacts.mains_hz < settings.sampling_rate / 2:
-        hum = np.sin(2 * np.pi * (artefacts.mains_hz * times + hum_phase))
-        measured += (artefacts.mains_mv * hum_gain * hum).astype(np.float32)
+        hum = np.sin(2 * np.pi * (artefacts.mains_hz * times + rng.random()))
+        gain = artefacts.mains_mv * rng.uniform(0.4, 1.0, (8, 1))
+        measured += (gain * hum).astype(np.float32)
     if artefacts.white_mv:
-        noise = rng.standard_normal(measured.shape, dtype=np.float32)
-        noise *= np.float32(artefacts.white_mv)
-        measured += noise
+        measured += white_noise((8, times.size), artefacts.white_mv, rng)
     if artefacts.muscle_mv:
-        measured += _muscle(artefacts.muscle_mv, measured.shape, times, rng)
+        measured += _muscle(artefacts.muscle_mv, times, rng)
     if artefacts.swapped_arms:
         # I is LA - RA and II is LL - RA: with RA and LA exchanged I changes its sign, and
         # II becomes LL - LA, which is III.
@@ -93,14 +91,11 @@ def _wander(
 
 
 def _muscle(
-    rms_mv: float,
-    shape: tuple[int, ...],
-    times: NDArray[np.float64],
-    rng: np.random.Generator,
+    rms_mv: float, times: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """First differences of white noise (high-pass), swelling in bursts."""
     n_bursts = 4
-    noise = rng.standard_normal((shape[0], shape[1] + 1), dtype=np.float32)
+    noise = white_noise((8, times.size + 1), 1.0, rng)
     noise = noise[:, 1:] - np.float32(0.8) * noise[:, :-1]
     centre, width = rng.uniform(0, times[-1], n_bursts), rng.uniform(0.3, 1.2, n_bursts)
     bursts = np.exp(-0.5 * np.square((times - centre[:, None]) / width[:, None])).sum(axis=0)
@@ -131,7 +126,6 @@ def spoil_leads(
         n_samples = leads.shape[1]
         times = np.arange(n_samples) / settings.sampling_rate
         drift = _wander(float(rng.uniform(0.6, 2.0)), times, rng.random((1, 7)))[0]
-        hiss = rng.standard_normal(n_samples, dtype=np.float32)
-        leads[LEADS.index(name)] = drift + np.float32(0.02) * hiss
+        leads[LEADS.index(name)] = drift + white_noise((1, n_samples), 0.01, rng)[0]
     for name in artefacts.off_leads:
         leads[LEADS.index(name)] = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.simulate.chance import between
 from ecgscreen.simulate.waves import FloatArray
 
 _FIBRILLATION_VECTORS = np.array([[-0.30, 0.35, -0.80], [0.20, 0.55, -0.35]])
@@ -30,8 +31,8 @@ def draw_fibrillation(times_s: FloatArray, rng: np.random.Generator) -> NDArray[
     -------
     float64 (3, n_samples): dipole in mV of Frank's leads.
     """
-    level_mv = float(rng.uniform(0.04, 0.12))
-    rate_hz = float(rng.uniform(4.8, 7.6))
+    level_mv = between(0.04, 0.12, rng)
+    rate_hz = between(4.8, 7.6, rng)
     dipole = np.zeros((3, times_s.size))
     for vector, share in zip(_FIBRILLATION_VECTORS, (1.0, 0.7), strict=True):
         draw = rng.random(6)
@@ -44,7 +45,7 @@ def draw_fibrillation(times_s: FloatArray, rng: np.random.Generator) -> NDArray[
             + (2 * np.pi * 0.45 / fast) * np.sin(fast * times_s + 2 * np.pi * draw[4])
         )
         first = np.sin(angle)
-        second = first * np.cos(angle)  # half the sine of twice the angle
+        second = 0.7 * first * np.cos(angle)  # 0.35 of the sine of twice the angle
         swell = 1.0 + 0.35 * np.sin(0.6 * fast * times_s + 2 * np.pi * draw[5])
         wave = level_mv * share * swell * (first + second)
         dipole += vector[:, None] * wave
@@ -69,12 +70,12 @@ def draw_flutter(
     -------
     float64 (3, n_samples): dipole in mV of Frank's leads.
     """
-    level_mv = float(rng.uniform(0.12, 0.22))
-    lag = float(rng.uniform(0.2, 0.6))
+    level_mv = between(0.16, 0.26, rng)
+    lag = between(0.2, 0.6, rng)
     angle = 2 * np.pi * ((times_s - start_s) * rate_hz - lag)
     # The first terms of a sawtooth's Fourier series, tapered so that it does not ring.
     harmonics = np.arange(1, 5)[:, None]
     terms = np.sinc(harmonics / 5) * np.sin(harmonics * angle) / harmonics
-    vector = _FLUTTER_VECTOR * rng.normal(1.0, 0.1, 3)
+    vector = _FLUTTER_VECTOR * rng.uniform(0.85, 1.15, 3)
     dipole: NDArray[np.float64] = level_mv * vector[:, None] * terms.sum(axis=0)
     return dipole

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.simulate.chance import between
 from ecgscreen.simulate.rhythm import Respiration, Timing
 from ecgscreen.simulate.settings import Rhythm
 from ecgscreen.simulate.waves import (
@@ -66,7 +67,7 @@ class Kernels:
     vector: FloatArray
 
 
-def draw_projection(rhythm: Rhythm, rng: np.random.Generator) -> FloatArray:
+def draw_projection(rng: np.random.Generator) -> FloatArray:
     """Draw how one person's body shows the dipole.
 
     The heart is turned about the three axes, as it lies differently in everyone, and each
@@ -76,51 +77,51 @@ def draw_projection(rhythm: Rhythm, rng: np.random.Generator) -> FloatArray:
     -------
     float64 (8, 3): `MEASURED_LEADS` from the dipole.
     """
-    frontal, sagittal, transverse = (float(angle) for angle in rng.normal(0.0, (0.20, 0.10, 0.14)))
-    about_z = _rotation(frontal, 0, 1)
-    about_x = _rotation(sagittal, 1, 2)
-    about_y = _rotation(transverse, 2, 0)
-    gain = np.exp(rng.normal(0.0, 0.09, (8, 1)))
-    amplitude = 0.92 * math.exp(rng.normal(0.0, 0.16))
-    if rhythm is Rhythm.LOW_VOLTAGE:
-        # Limb leads under 0.5 mV and chest leads under 1 mV, peak to peak.
-        amplitude = float(rng.uniform(0.22, 0.31))
-    projection: FloatArray = amplitude * gain * (DOWER @ about_z @ about_x @ about_y)
+    # Uniform, not normal: a rare extreme would no longer show what the truth table says.
+    turn_x, turn_y, turn_z, loud, *gain = (2 * rng.random(12) - 1).tolist()
+    amplitude = 0.92 * math.exp(0.28 * loud)
+    gains = amplitude * np.exp(0.14 * np.array(gain))
+    # The axis in the frontal plane, about z, varies most between people.
+    turned: FloatArray = DOWER @ _rotation(0.16 * turn_x, 0.22 * turn_y, 0.30 * turn_z)
+    projection: FloatArray = gains[:, None] * turned
     return projection
 
 
-def _rotation(angle: float, first: int, second: int) -> FloatArray:
-    matrix = np.eye(3)
-    matrix[first, first] = matrix[second, second] = math.cos(angle)
-    matrix[second, first] = math.sin(angle)
-    matrix[first, second] = -math.sin(angle)
-    return matrix
+def _rotation(x: float, y: float, z: float) -> FloatArray:
+    """Rotate about an axis, by its length in radians (Rodrigues' formula)."""
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    angle = math.hypot(x, y, z)
+    if angle == 0:
+        return np.eye(3)
+    sine, versine = math.sin(angle) / angle, (1 - math.cos(angle)) / angle**2
+    rotation: FloatArray = np.eye(3) + sine * cross + versine * (cross @ cross)
+    return rotation
 
 
 def draw_kernels(
     rhythm: Rhythm, timing: Timing, respiration: Respiration, rng: np.random.Generator
 ) -> Kernels:
     """Draw the waves of one person's beats and lay them along the recording."""
-    breath = float(rng.uniform(0.01, 0.06))
-    qt_scale = float(rng.normal(1.0, 0.04))
+    breath = between(0.01, 0.06, rng)
+    qt_scale = between(0.94, 1.07, rng)
     beat = _vary(BEATS[timing.kind], rng)
     if rhythm in INJURY:
-        beat = beat.with_waves(_scaled(INJURY[rhythm], float(rng.uniform(0.9, 1.6))))
+        beat = beat.with_waves(_scaled(INJURY[rhythm], between(1.15, 1.8, rng)))
     usual = ~timing.premature
     stretch = qt_scale * np.cbrt(timing.qt_rr_s)  # Fridericia 1920
     parts = [_lay(beat, timing.beats_s[usual], stretch[usual], breath, respiration, rng)]
     if timing.premature.any():
         origin = PVC_ORIGINS[int(rng.integers(len(PVC_ORIGINS)))]
-        early = _scaled(_vary(origin, rng), float(rng.uniform(0.8, 1.2)))
+        early = _scaled(_vary(origin, rng), between(0.8, 1.2, rng))
         at = timing.beats_s[timing.premature]
         parts.append(_lay(early, at, stretch[timing.premature], breath, respiration, rng))
     if timing.p_waves_s.size:
-        p_wave = _scaled(_vary(P_WAVE, rng), float(rng.uniform(0.8, 1.25)))
+        p_wave = _scaled(_vary(P_WAVE, rng), between(0.90, 1.25, rng))
         if rhythm is Rhythm.LOW_VOLTAGE:
             p_wave = _scaled(p_wave, 2.0)  # the P wave suffers less than the QRS complex
         parts.append(_lay(p_wave, timing.p_waves_s, None, breath, respiration, rng))
     if timing.spikes_s.size:
-        spike = _scaled(PACING_SPIKE, float(rng.uniform(0.6, 1.3)))
+        spike = _scaled(PACING_SPIKE, between(0.6, 1.3, rng))
         parts.append(_lay(spike, timing.spikes_s, None, 0.0, respiration, rng))
     return Kernels(
         np.concatenate([part.at_s for part in parts]),
@@ -131,13 +132,13 @@ def draw_kernels(
 
 def _vary(template: Template, rng: np.random.Generator) -> Template:
     """One person's version of a template."""
-    n_waves = template.at.size
-    normal = rng.standard_normal((n_waves, 5))
-    shift = np.where(template.repolarisation, 0.006, 0.0012)
+    draw = 2 * rng.random((template.at.size, 5)) - 1
+    # Conduction is faster in one heart than in another: the whole QRS complex scales.
+    tempo = np.where(template.repolarisation, 1.0, between(0.91, 1.07, rng))
     return Template(
-        at=template.at + shift * normal[:, 0],
-        width=template.width * np.exp(0.05 * normal[:, 1]),
-        vector=template.vector * (1.0 + 0.12 * normal[:, 2:]),
+        at=template.at * tempo + np.where(template.repolarisation, 0.010, 0.002) * draw[:, 0],
+        width=template.width * tempo * (1.0 + 0.09 * draw[:, 1]),
+        vector=template.vector * (1.0 + 0.2 * draw[:, 2:]),
         repolarisation=template.repolarisation,
     )
 
@@ -156,13 +157,14 @@ def _lay(
 ) -> Kernels:
     """Repeat a template at `times_s`, a little different at every beat."""
     gain = 1.0 + breath * respiration.at(times_s) + 0.012 * rng.standard_normal(times_s.size)
-    if stretch is None:
-        scale = np.ones((times_s.size, template.at.size))
-    else:
+    at: FloatArray = np.broadcast_to(template.at, (times_s.size, template.at.size))
+    width: FloatArray = np.broadcast_to(template.width, at.shape)
+    if stretch is not None:
         scale = np.where(template.repolarisation, stretch[:, None], 1.0)
+        at, width = at * scale, width * scale
     return Kernels(
-        at_s=(times_s[:, None] + template.at * scale).ravel(),
-        width_s=(template.width * scale).ravel(),
+        at_s=(times_s[:, None] + at).ravel(),
+        width_s=width.ravel(),
         vector=(gain[:, None, None] * template.vector).reshape(-1, 3),
     )
 
@@ -190,19 +192,19 @@ def sum_kernels(
     # A margin on both sides takes what reaches over the ends.
     margin = 2 * int(reaches[-1]) + 1
     padded = n_samples + 2 * margin
-    dipole = np.zeros((3, len(kernels) * padded))
     inside = (at > -reaches[-1]) & (at < n_samples + reaches[-1])
+    places, weights = [], []
     for index, reach in enumerate(reaches):
         chosen = np.flatnonzero(inside & (size_class == index))
-        if not chosen.size:
-            continue
         middle = np.rint(at[chosen]).astype(np.int64)
         steps = np.arange(-reach, reach + 1)
         distance = ((middle - at[chosen])[:, None] + steps) / width[chosen, None]
         shape = np.exp(np.float32(-0.5) * np.square(distance.astype(np.float32)))
-        where = ((row[chosen] * padded + margin + middle)[:, None] + steps).ravel()
-        for axis in range(3):
-            weights = (vector[chosen, axis, None] * shape).ravel()
-            dipole[axis] += np.bincount(where, weights, dipole.shape[1])
-    cut = dipole.reshape(3, len(kernels), padded)[:, :, margin : margin + n_samples]
-    return np.ascontiguousarray(cut.transpose(1, 0, 2))
+        places.append(((row[chosen] * padded + margin + middle)[:, None] + steps).ravel())
+        weights.append((vector[chosen].T[:, :, None] * shape).reshape(3, -1))
+    place, weight = np.concatenate(places), np.concatenate(weights, axis=1)
+    dipole = np.empty((len(kernels), 3, n_samples))
+    for axis in range(3):
+        summed = np.bincount(place, weight[axis], len(kernels) * padded)
+        dipole[:, axis] = summed.reshape(-1, padded)[:, margin : margin + n_samples]
+    return dipole

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.simulate.chance import between
 from ecgscreen.simulate.settings import HEART_RATES, BeatKind, Rhythm
 from ecgscreen.simulate.waves import BEATS, P_WAVE, FloatArray, qrs_onset_s
 
@@ -82,10 +83,10 @@ def draw_timing(
     """
     flutter_ratio = 0
     if heart_rate is None:
-        heart_rate = float(rng.uniform(*HEART_RATES[rhythm]))
+        heart_rate = between(*HEART_RATES[rhythm], rng)
         if rhythm is Rhythm.ATRIAL_FLUTTER:
             flutter_ratio = 2 if rng.random() < 0.5 else 4
-            heart_rate = float(rng.uniform(250, 328)) / flutter_ratio
+            heart_rate = between(250, 328, rng) / flutter_ratio
     elif rhythm is Rhythm.ATRIAL_FLUTTER:
         flutter_ratio = min((2, 3, 4), key=lambda ratio: abs(heart_rate * ratio - 300))
     mean_rr = 60.0 / heart_rate
@@ -104,9 +105,9 @@ def draw_timing(
     kind = _SINUS_KINDS.get(rhythm, BeatKind.NORMAL)
     beats = _intervals(duration_s, mean_rr, 1.0, respiration, rng)
     if rhythm is Rhythm.FIRST_DEGREE_AV_BLOCK:
-        pr_s = float(rng.uniform(0.23, 0.34))
+        pr_s = between(0.23, 0.34, rng)
     else:
-        pr_s = float(rng.uniform(0.13, 0.19)) * min(1.0, 0.55 + 0.6 * mean_rr)
+        pr_s = between(0.13, 0.19, rng) * min(1.0, 0.55 + 0.6 * mean_rr)
     p_waves = beats + _p_offset(kind, pr_s)
     timing = _supraventricular(beats, mean_rr, p_waves, kind)
     if rhythm in (Rhythm.PVC, Rhythm.BIGEMINY):
@@ -135,7 +136,7 @@ def _intervals(
     """Event times of a pacemaker cell; `variability` 0 to 1 scales its modulation."""
     n_beats = int((duration_s + 2 * MARGIN_S) / (0.88 * mean_rr)) + 3
     grid: FloatArray = mean_rr * np.arange(n_beats, dtype=np.float64)
-    low, high, jitter, phase, start = rng.random(5)
+    low, high, jitter, phase, start = rng.random(5).tolist()
     # A fast heart hardly varies: vagal tone, which makes the variation, is withdrawn.
     calm = variability * min(1.0, mean_rr / 0.8) ** 1.5
     modulation = calm * (
@@ -143,14 +144,16 @@ def _intervals(
         + (0.006 + 0.028 * high) * respiration.at(grid)
         + (0.002 + 0.006 * jitter) * rng.standard_normal(n_beats)
     )
-    since_first: FloatArray = np.cumsum(mean_rr * (1.0 + modulation))
-    return since_first - MARGIN_S - (1.0 + float(start)) * mean_rr
+    first_s = -MARGIN_S - (1.0 + start) * mean_rr
+    beats: FloatArray = np.cumsum(mean_rr * (1.0 + modulation)) + first_s
+    return beats
 
 
 def _supraventricular(
     beats_s: FloatArray, mean_rr: float, p_waves_s: FloatArray, kind: BeatKind
 ) -> Timing:
-    previous = np.diff(beats_s, prepend=beats_s[0] - mean_rr)
+    previous = np.full(beats_s.size, mean_rr)
+    np.subtract(beats_s[1:], beats_s[:-1], out=previous[1:])
     return Timing(
         beats_s=beats_s,
         premature=np.zeros(beats_s.size, dtype=np.bool_),
@@ -164,7 +167,7 @@ def _supraventricular(
 
 def _fibrillation(duration_s: float, mean_rr: float, rng: np.random.Generator) -> Timing:
     n_beats = int((duration_s + 2 * MARGIN_S) / (0.6 * mean_rr)) + 6
-    variation = float(rng.uniform(0.18, 0.30))
+    variation = between(0.18, 0.30, rng)
     shape = variation**-2
     # The AV node's refractory period bounds the shortest interval.
     intervals = np.maximum(rng.gamma(shape, mean_rr / shape, n_beats), 0.30)
@@ -175,7 +178,7 @@ def _fibrillation(duration_s: float, mean_rr: float, rng: np.random.Generator) -
 def _complete_block(
     duration_s: float, heart_rate: float, respiration: Respiration, rng: np.random.Generator
 ) -> Timing:
-    ratio = float(rng.uniform(66, 100)) / heart_rate
+    ratio = between(66, 100, rng) / heart_rate
     if abs(ratio - round(ratio)) < 0.15:
         # A whole number would look as if the atria were conducted, 2:1 or 3:1.
         ratio = round(ratio) + 0.2
@@ -192,7 +195,7 @@ def _paced(
     """Half of them follow the sinus node (DDD), half pace on their own (VVI)."""
     dual_chamber = rng.random() < 0.5
     beats = _intervals(duration_s, mean_rr, 0.8 if dual_chamber else 0.0, respiration, rng)
-    av_delay_s = float(rng.uniform(0.15, 0.20))
+    av_delay_s = between(0.15, 0.20, rng)
     p_waves = beats + _p_offset(BeatKind.PACED, av_delay_s) if dual_chamber else _NO_EVENTS
     timing = _supraventricular(beats, mean_rr, p_waves, BeatKind.PACED)
     return replace(timing, spikes_s=beats + qrs_onset_s(BEATS[BeatKind.PACED]) - 0.004)
@@ -217,7 +220,7 @@ def _with_premature(
             if wanted and not premature[max(index - 2, 0) : index + 3].any():
                 premature[index] = True
                 wanted -= 1
-    coupling = float(rng.uniform(0.52, 0.64)) + 0.01 * rng.standard_normal(beats.size)
+    coupling = between(0.52, 0.64, rng) + 0.01 * rng.standard_normal(beats.size)
     early = np.roll(beats, 1) + coupling * (beats - np.roll(beats, 1))
     return replace(
         timing,

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from ecgscreen.recording import LEADS, Recording
 from ecgscreen.simulate.artefacts import add_to_measured, derive_leads, spoil_leads
 from ecgscreen.simulate.atria import draw_fibrillation, draw_flutter
+from ecgscreen.simulate.chance import between
 from ecgscreen.simulate.dipole import Kernels, draw_kernels, draw_projection, sum_kernels
 from ecgscreen.simulate.rhythm import Respiration, Timing, draw_timing
 from ecgscreen.simulate.settings import (
-    Artefacts,
     BeatKind,
     Rhythm,
     SimulatedRecording,
@@ -25,9 +25,6 @@ from ecgscreen.simulate.settings import (
 
 _BATCH_SAMPLES = 32_768
 """Samples a lead that are summed in one call: enough to amortise it, few enough to cache."""
-
-_HEART, _ARTEFACTS = 0, 1
-"""Separate random streams, so that an artefact leaves the heart as it was."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +41,16 @@ class _Heart:
         float64 (8, 3): how the measured leads see it.
     atria
         float64 (3, n_samples): dipole of atria that fibrillate or flutter; else None.
+    rng
+        The seed's generator after that; artefacts draw from it last and so leave the heart
+        as it was.
     """
 
     timing: Timing
     kernels: Kernels
     projection: NDArray[np.float64]
     atria: NDArray[np.float64] | None
+    rng: np.random.Generator
 
 
 def simulate(settings: SimulationSettings) -> SimulatedRecording:
@@ -89,39 +90,45 @@ def _simulate_batch(batch: Sequence[SimulationSettings]) -> Iterator[SimulatedRe
             dipole[row] += heart.atria
     projections = np.stack([heart.projection for heart in hearts])
     measured = np.matmul(projections.astype(np.float32), dipole.astype(np.float32))
-    # An undisturbed recording never touches this stream, which takes a while to seed.
-    streams = [
-        None if one.artefacts == _NONE else np.random.default_rng((one.seed, _ARTEFACTS))
-        for one in batch
-    ]
-    for row, (settings, stream) in enumerate(zip(batch, streams, strict=True)):
-        if stream is not None:
-            add_to_measured(measured[row], settings, stream)
+    for row, (settings, heart) in enumerate(zip(batch, hearts, strict=True)):
+        add_to_measured(measured[row], settings, heart.rng)
     leads = derive_leads(measured)
-    for row, (settings, stream) in enumerate(zip(batch, streams, strict=True)):
-        if stream is not None:
-            spoil_leads(leads[row], settings, stream)
-        yield _recording(settings, hearts[row].timing, leads[row])
-
-
-_NONE = Artefacts()
+    for row, (settings, heart) in enumerate(zip(batch, hearts, strict=True)):
+        spoil_leads(leads[row], settings, heart.rng)
+        yield _recording(settings, heart.timing, leads[row])
 
 
 def _draw_heart(settings: SimulationSettings) -> _Heart:
     """Draw a heart; nothing here depends on the sampling rate but where it is sampled."""
-    rng = np.random.default_rng((settings.seed, _HEART))
+    rng = np.random.default_rng(settings.seed)
     rhythm = settings.rhythm
-    respiration = Respiration(float(rng.uniform(0.18, 0.35)), float(rng.uniform(0, 2 * np.pi)))
+    respiration = Respiration(between(0.18, 0.35, rng), between(0.0, 2 * np.pi, rng))
     timing = draw_timing(rhythm, settings.duration_s, settings.heart_rate, respiration, rng)
-    projection = draw_projection(rhythm, rng)
+    projection = draw_projection(rng)
     kernels = draw_kernels(rhythm, timing, respiration, rng)
+    if rhythm is Rhythm.LOW_VOLTAGE:
+        projection *= _low_voltage(projection, kernels, between(0.25, 0.44, rng))
     atria = None
-    times = np.arange(settings.n_samples) / settings.sampling_rate
     if rhythm is Rhythm.ATRIAL_FIBRILLATION:
-        atria = draw_fibrillation(times, rng)
+        atria = draw_fibrillation(_times(settings), rng)
     elif timing.flutter_hz is not None:
-        atria = draw_flutter(times, timing.flutter_hz, float(timing.beats_s[0]), rng)
-    return _Heart(timing, kernels, projection, atria)
+        atria = draw_flutter(_times(settings), timing.flutter_hz, float(timing.beats_s[0]), rng)
+    return _Heart(timing, kernels, projection, atria, rng)
+
+
+def _low_voltage(projection: NDArray[np.float64], kernels: Kernels, limb_mv: float) -> float:
+    """Find the factor that brings a heart under the limits of low voltage.
+
+    These are 0.5 mV peak to peak in the limb leads and 1 mV in the chest leads. The
+    amplitude is measured at one rate, so that the factor does not depend on the recording's.
+    """
+    measured = projection @ sum_kernels([kernels], 2500, 250.0)[0]
+    spread = np.ptp(derive_leads(measured[None].astype(np.float32))[0], axis=1)
+    return float(min(limb_mv / spread[:6].max(), 0.88 / spread[6:].max()))
+
+
+def _times(settings: SimulationSettings) -> NDArray[np.float64]:
+    return np.arange(settings.n_samples) / settings.sampling_rate
 
 
 def _recording(

@@ -104,7 +104,7 @@ BEATS: dict[BeatKind, Template] = {
         (
             *_NORMAL_QRS[:2],
             (18, 10, 0.20, 0.02, 0.50),
-            (55, 15, -0.55, -0.08, -0.70),  # the right ventricle, late: R' in V1, s in V6
+            (57, 16, -0.55, -0.08, -0.70),  # the right ventricle, late: R' in V1, s in V6
         ),
         ((250, 50, 0.22, 0.15, 0.10), (297, 31, 0.20, 0.14, 0.09)),
     ),
