@@ -21,11 +21,12 @@ from ecgscreen.recording import LEADS
 from ecgscreen.scoring import quantise_directions, score
 from ecgscreen.simulate import Rhythm, SimulationSettings, simulate
 from ecgscreen.vocabulary import Vocabulary
+from ecgscreen.vocabulary.concept import TASKS
 from engines.base import Engine
 from engines.select import load_engine
 from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings
-from trainer.metrics import best_f1_threshold
+from trainer.metrics import best_f1_threshold, macro_auc, measurable
 from trainer.onnx_export import export_encoder
 from trainer.splits import rows_of_folds
 from trainer.train import TrainedModel
@@ -85,16 +86,17 @@ def export_bundle(
     directions = dict(zip(concepts["ids"].tolist(), concepts["embeddings"], strict=True))
     train_rows = rows_of_folds(recordings.folds, config.train_folds)
     validation_rows = rows_of_folds(recordings.folds, config.validation_folds)
-    points = _operating_points(
-        reference_engine, recordings, validation_rows, directions, set(trained.seen)
-    )
+    scores = _validation_scores(reference_engine, recordings, validation_rows, directions)
+    carried = recordings.carried[validation_rows]
+    validation_set = f"{', '.join(dataset)}, folds {list(config.validation_folds)}"
+    points = operating_points(scores, carried, recordings.concept_ids, set(trained.seen))
     files = {
         "encoder.onnx": onnx,
         "text_head.npz": _npz(vars(trained.model.text.as_text_head())),
         "concepts.npz": _npz(concepts),
         "calibration.json": _json(
             {
-                "set": f"{', '.join(dataset)}, folds {list(config.validation_folds)}",
+                "set": validation_set,
                 "operating_points": {key: asdict(point) for key, point in points.items()},
             }
         ),
@@ -126,6 +128,11 @@ def export_bundle(
             "n_recordings": len(train_rows),
             "seen_concepts": list(trained.seen),
             "config": config.to_dict(),
+        },
+        "metrics": {
+            "set": f"{validation_set}: the validation folds, where the thresholds come from",
+            "n_recordings": len(validation_rows),
+            "macro_auc": task_macro_aucs(scores, carried, recordings.concept_ids, vocabulary),
         },
         "reference": {
             "included": with_reference,
@@ -199,33 +206,66 @@ def _embed_rows(
     return embeddings.astype(np.float16)
 
 
-def _operating_points(
+def _validation_scores(
     engine: Engine,
     recordings: LabelledRecordings,
     rows: NDArray[np.intp],
-    concepts: Mapping[str, NDArray[np.float32]],
+    directions: Mapping[str, NDArray[np.float32]],
+) -> NDArray[np.float32]:
+    """Scores of the validation recordings, float32 (n, K), for all concepts in their order."""
+    vectors = quantise_directions(np.stack([directions[c] for c in recordings.concept_ids]))
+    return score(_embed_rows(engine, recordings, rows), vectors)
+
+
+def operating_points(
+    scores: NDArray[np.float32],
+    carried: NDArray[np.bool_],
+    concept_ids: Sequence[str],
     seen: set[str],
 ) -> dict[str, OperatingPoint]:
-    """The largest F1 on the validation folds, for concepts with enough positives there."""
-    carried = recordings.carried[rows]
-    columns = [
-        k
-        for k, concept in enumerate(recordings.concept_ids)
-        if concept in seen and carried[:, k].sum() >= MIN_POSITIVES_FOR_THRESHOLD
-    ]
-    if not columns:
-        return {}
-    names = [recordings.concept_ids[k] for k in columns]
-    directions = quantise_directions(np.stack([concepts[name] for name in names]))
-    scores = score(_embed_rows(engine, recordings, rows), directions)
+    """The largest F1, for seen concepts with enough positives.
+
+    Parameters
+    ----------
+    scores, carried
+        Shape (n, K), of the validation recordings.
+    concept_ids
+        The K concepts.
+    seen
+        Those that occurred in training.
+    """
     return {
-        name: OperatingPoint(
-            threshold=best_f1_threshold(scores[:, i], carried[:, k])[0],
+        concept: OperatingPoint(
+            threshold=best_f1_threshold(scores[:, k], carried[:, k])[0],
             n_positive=int(carried[:, k].sum()),
-            n=len(rows),
+            n=len(scores),
             criterion="largest F1",
         )
-        for i, (name, k) in enumerate(zip(names, columns, strict=True))
+        for k, concept in enumerate(concept_ids)
+        if concept in seen and carried[:, k].sum() >= MIN_POSITIVES_FOR_THRESHOLD
+    }
+
+
+def task_macro_aucs(
+    scores: NDArray[np.float32],
+    carried: NDArray[np.bool_],
+    concept_ids: Sequence[str],
+    vocabulary: Vocabulary,
+) -> dict[str, float]:
+    """Macro AUC of each task of PTB-XL that has a measurable class, rounded to four digits."""
+    enough = measurable(carried)
+    tasks = {
+        task: [
+            k
+            for k, c in enumerate(concept_ids)
+            if enough[k] and c in {concept.id for concept in vocabulary.task(task)}
+        ]
+        for task in TASKS
+    }
+    return {
+        task: round(macro_auc(scores[:, columns], carried[:, columns]), 4)
+        for task, columns in tasks.items()
+        if columns
     }
 
 
