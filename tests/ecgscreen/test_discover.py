@@ -136,13 +136,19 @@ def test_loops_of_links_end(tmp_path: Path) -> None:
 
 
 def test_deep_folders(tmp_path: Path) -> None:
-    deep = tmp_path.joinpath(*["d"] * 1200)
+    depth = 1200
     folder = tmp_path
-    for _ in range(1200):
+    for _ in range(depth):
         folder = folder / "d"
         folder.mkdir()
-    make(deep, "x.hea")
-    assert names_of(tmp_path) == ["d/" * 1200 + "x.hea"]
+    make(folder, "x.hea")
+    try:
+        assert names_of(tmp_path) == ["d/" * depth + "x.hea"]
+    finally:  # what clears temporary folders recurses
+        (folder / "x.hea").unlink()
+        while folder != tmp_path:
+            folder.rmdir()
+            folder = folder.parent
 
 
 def test_several_folders_are_told_apart_by_their_names(
