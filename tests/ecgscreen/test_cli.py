@@ -1,0 +1,321 @@
+"""What a shell and a person see: exit codes, and sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ecgscreen import __version__
+from ecgscreen.bundle import FILES, OPTIONAL_FILES
+from ecgscreen.cli import main
+from ecgscreen.errors import ExitCode
+from ecgscreen.label_list_file import shipped_lists
+from ecgscreen.simulate import write_dataset
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left: its exit code, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line as the console script does, in this process."""
+    # `main` sets it for its own process; here it has to go away again.
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["ecgscreen", *map(str, arguments)])
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            with pytest.raises(SystemExit) as end:
+                main()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        return Outcome(int(end.value.code or 0), printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four recordings that can all be scored."""
+    folder = tmp_path_factory.mktemp("good")
+    write_dataset(folder, 4, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def partly_faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six recordings; one is truncated, one is nothing but zeros."""
+    folder = tmp_path_factory.mktemp("faulty")
+    write_dataset(folder, 6, seed=1, faults=2)
+    return folder
+
+
+def test_every_recording_scored_is_0(
+    run: Run, bundle_dir: Path, good: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "screening"
+    result = run("scan", good, "--labels", "rhythm.txt", "--out", out, "--bundle", bundle_dir)
+    assert result.code == ExitCode.OK
+    assert result.out == ""
+    assert "4 of 4 recordings scored" in result.err
+    assert str(out / "report.csv") in result.err
+    names = {"report.h5", "report.csv", "summary.json", "run.json"}
+    assert names <= {path.name for path in out.iterdir()}
+    assert json.loads((out / "summary.json").read_text(encoding="utf-8"))["exit_code"] == 0
+
+
+def test_some_not_scored_is_3_and_each_is_named_with_the_reason(
+    run: Run, bundle_dir: Path, partly_faulty: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "screening"
+    result = run("scan", partly_faulty, "--labels", "form", "--out", out, "--bundle", bundle_dir)
+    assert result.code == ExitCode.SOME_NOT_SCORED
+    assert "4 of 6 recordings scored" in result.err
+    with (out / "report.csv").open(encoding="utf-8", newline="") as file:
+        reasons = {row["path"]: row["reason"] for row in csv.DictReader(file) if row["reason"]}
+    with (partly_faulty / "truth.csv").open(encoding="utf-8", newline="") as file:
+        faulty = {row["path"] for row in csv.DictReader(file) if row["fault"]}
+    assert set(reasons) == faulty
+    for path, reason in reasons.items():
+        assert path in result.err
+        assert reason.partition(":")[0] in result.err
+
+
+def test_quiet_prints_nothing(
+    run: Run, bundle_dir: Path, partly_faulty: Path, tmp_path: Path
+) -> None:
+    records = tmp_path / "records"
+    assert run("simulate", records, "--count", 1, "--quiet") == Outcome(0, "", "")
+    options = ("--labels", "rhythm.txt", "--bundle", bundle_dir, "--out", tmp_path / "screening")
+    assert run("scan", partly_faulty, *options, "--quiet") == Outcome(3, "", "")
+    assert (tmp_path / "screening" / "report.csv").is_file()
+
+
+def test_quiet_still_prints_errors(run: Run, bundle_dir: Path, tmp_path: Path) -> None:
+    result = run(
+        *("scan", tmp_path / "nowhere", "--labels", "rhythm.txt", "--quiet"),
+        *("--bundle", bundle_dir),
+    )
+    assert result.code == ExitCode.USAGE
+    assert "nowhere does not exist" in result.err
+
+
+def test_an_empty_folder_is_0_and_a_clear_word(run: Run, bundle_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    out = tmp_path / "screening"
+    result = run(
+        *("scan", tmp_path / "records", "--labels", "rhythm.txt"),
+        *("--out", out, "--bundle", bundle_dir),
+    )
+    assert result.code == ExitCode.OK
+    assert "no recording" in result.err
+    with (out / "report.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert "sinus rhythm" in header
+    assert rows == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("frobnicate",), "frobnicate"),
+        (("scan",), "FOLDER"),
+        (("scan", "."), "--labels"),
+        (("scan", ".", "--labels", "rhythm.txt", "--frobnicate"), "--frobnicate"),
+        (("scan", ".", "--labels", "rhythm.txt", "--batch-size", "0"), "--batch-size"),
+        (("simulate", "new", "--count", "none"), "--count"),
+        (("simulate", "new", "--rate", "5"), "5.0 Hz"),
+        (("simulate", "new", "--count", "3", "--faults", "4"), "0 to 3"),
+        (("evaluate", "ptb-xl", ".", "--task", "moods"), "moods"),
+        (("train", ".", "--out", "new", "--train-folds", "1-3", "--validation-folds", "3"), "[3]"),
+    ],
+)
+def test_usage_errors_are_2_and_name_what_is_wrong(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.code == ExitCode.USAGE
+    assert said in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_2(run: Run, bundle_dir: Path, good: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere"
+    result = run(
+        *("scan", good, missing, "--labels", "rhythm.txt"),
+        *("--out", tmp_path / "out", "--bundle", bundle_dir),
+    )
+    assert result.code == ExitCode.USAGE
+    assert f"{missing} does not exist" in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_list_is_2_and_the_lists_that_ship_are_named(
+    run: Run, bundle_dir: Path, good: Path, tmp_path: Path
+) -> None:
+    result = run(
+        *("scan", good, "--labels", "rythm.txt"),
+        *("--out", tmp_path / "out", "--bundle", bundle_dir),
+    )
+    assert result.code == ExitCode.USAGE
+    assert "rythm.txt" in result.err
+    assert "Did you mean rhythm.txt?" in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_recordings_are_not_written_into_a_folder_in_use(run: Run, good: Path) -> None:
+    before = sorted(good.iterdir())
+    result = run("simulate", good, "--count", 2)
+    assert result.code == ExitCode.USAGE
+    assert f"{good} is not empty" in result.err
+    assert sorted(good.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+@pytest.mark.parametrize("damage", ["missing", "longer", "altered"])
+def test_a_damaged_bundle_is_1_and_names_the_file(
+    run: Run, bundle_dir: Path, good: Path, tmp_path: Path, name: str, damage: str
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(bundle_dir, bundle)
+    file = bundle / name
+    if damage == "missing":
+        file.unlink()
+    else:
+        content = bytearray(file.read_bytes())
+        if damage == "longer":
+            content += b"\n"
+        else:
+            content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+    result = run(
+        *("scan", good, "--labels", "rhythm.txt"),
+        *("--out", tmp_path / "out", "--bundle", bundle),
+    )
+    assert result.code == ExitCode.FAILED
+    assert str(file) in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bundle_without_its_reference_population_is_whole(
+    run: Run, bundle_dir: Path, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(bundle_dir, bundle)
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    for name in OPTIONAL_FILES:
+        (bundle / name).unlink()
+        del manifest["files"][name]
+    (bundle / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    result = run("info", "--bundle", bundle)
+    assert result.code == ExitCode.OK
+    assert "no reference population" in result.out
+
+
+def test_version_and_info(run: Run, bundle_dir: Path) -> None:
+    assert run("--version") == Outcome(0, f"ecgscreen {__version__}\n", "")
+    result = run("info", "--bundle", bundle_dir)
+    assert result.code == ExitCode.OK
+    for expected in (__version__, str(bundle_dir), "tiny", "openvino: installed", "rhythm.txt"):
+        assert expected in result.out
+
+
+def test_the_lists_that_ship_are_named_and_understood(run: Run, bundle_dir: Path) -> None:
+    result = run("labels", "list")
+    assert result.out.splitlines() == list(shipped_lists())
+    for name in shipped_lists():
+        checked = run("labels", "check", name, "--bundle", bundle_dir)
+        assert checked.code == ExitCode.OK, checked.err
+
+
+def test_a_list_is_shown_line_by_line(run: Run, bundle_dir: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "mine.txt"
+    labels.write_text("# mine\nVorhofflimmern\nLBBB | left bundle branch block\n", "utf-8")
+    result = run("labels", "check", labels, "--bundle", bundle_dir)
+    assert result.code == ExitCode.OK
+    first, second = result.out.splitlines()
+    assert first.strip() == "2  Vorhofflimmern: AFIB; prompted (seen); ranked, not flagged"
+    assert "3  LBBB | left bundle branch block:" in second
+
+
+def test_a_list_that_cannot_be_understood_is_5_where_it_is_checked(
+    run: Run, bundle_dir: Path, tmp_path: Path
+) -> None:
+    labels = tmp_path / "mine.txt"
+    labels.write_text("sinus rhythm\natrial flutter | \n", "utf-8")
+    result = run("labels", "check", labels, "--bundle", bundle_dir)
+    assert result.code == ExitCode.CHECK_FAILED
+    assert f"{labels}, line 2" in result.err
+
+
+def test_a_bundle_is_measured(
+    run: Run, bundle_dir: Path, simulated_ptbxl: Path, tmp_path: Path
+) -> None:
+    figures = tmp_path / "figures.json"
+    result = run(
+        *("evaluate", "ptb-xl", simulated_ptbxl, "--task", "rhythm", "--folds", 2),
+        *("--json", figures, "--bundle", bundle_dir),
+    )
+    assert result.code == ExitCode.OK
+    assert "macro AUC" in result.err
+    document = json.loads(figures.read_text(encoding="utf-8"))
+    assert document["bundle"] == "tiny"
+    low, high = document["macro_auc_ci"]["low"], document["macro_auc_ci"]["high"]
+    assert 0 <= low < document["macro_auc"] < high <= 1
+
+
+def test_it_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ecgscreen", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"ecgscreen {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)],
+)
+def test_interrupted_and_terminated(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    folder = tmp_path / "records"
+    arguments = ("simulate", str(folder), "--count", "1000000")
+    with subprocess.Popen(
+        [sys.executable, "-m", "ecgscreen", *arguments], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            while not (folder / "truth.csv").exists():
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == code
+    assert "Traceback" not in err
