@@ -11,7 +11,7 @@ from ecgscreen.simulate.chance import between
 from ecgscreen.simulate.settings import HEART_RATES, BeatKind, Rhythm
 from ecgscreen.simulate.waves import BEATS, P_WAVE, FloatArray, qrs_onset_s
 
-MARGIN_S = 1.5
+MARGIN_S = 0.8
 """Beats are made this long before and after the recording, so that its ends are full."""
 
 _SINUS_KINDS = {Rhythm.LBBB: BeatKind.LBBB, Rhythm.RBBB: BeatKind.RBBB}
@@ -146,7 +146,11 @@ def _intervals(
     )
     first_s = -MARGIN_S - (1.0 + start) * mean_rr
     beats: FloatArray = np.cumsum(mean_rr * (1.0 + modulation)) + first_s
-    return beats
+    return _until(duration_s + MARGIN_S, beats)
+
+
+def _until(end_s: float, times_s: FloatArray) -> FloatArray:
+    return times_s[: int(times_s.searchsorted(end_s))]
 
 
 def _supraventricular(
@@ -172,6 +176,7 @@ def _fibrillation(duration_s: float, mean_rr: float, rng: np.random.Generator) -
     # The AV node's refractory period bounds the shortest interval.
     intervals = np.maximum(rng.gamma(shape, mean_rr / shape, n_beats), 0.30)
     beats = np.cumsum(intervals) - MARGIN_S - (1.0 + rng.random()) * mean_rr
+    beats = _until(duration_s + MARGIN_S, beats)
     return _supraventricular(beats, mean_rr, _NO_EVENTS, BeatKind.NORMAL)
 
 

@@ -23,7 +23,7 @@ from ecgscreen.simulate.settings import (
     SimulationSettings,
 )
 
-_BATCH_SAMPLES = 32_768
+_BATCH_SAMPLES = 16_384
 """Samples a lead that are summed in one call: enough to amortise it, few enough to cache."""
 
 
