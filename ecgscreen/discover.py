@@ -86,25 +86,24 @@ class Discovery:
 
     def _walk(self, root: Path, prefix: str) -> Iterator[Found]:
         # A stack of listings: as deep as the folders are, where recursion would end at 1,000.
-        stack = [iter([_Entry(str(root), "", None, is_folder=True)])]
-        prefixes = [prefix]
+        stack = [("", prefix, iter([_Entry(str(root), "", None, is_folder=True)]))]
         while stack:
-            entry = next(stack[-1], None)
+            folder, folder_shown, entries = stack[-1]
+            entry = next(entries, None)
             if entry is None:
                 stack.pop()
-                prefixes.pop()
-            elif entry.is_folder:
-                inner = prefixes[-1] + entry.shown
-                listing = _list_folder(entry.path, root)
-                if isinstance(listing, SkippedRecording):
-                    yield Found(listing.path, root, inner or "./", listing)
-                    continue
-                entries, n_ignored = listing
-                self.ignored += n_ignored
-                stack.append(iter(entries))
-                prefixes.append(inner)
+                continue
+            path, shown = folder + entry.name, folder_shown + entry.shown
+            if not entry.is_folder:
+                yield Found(Path(path), root, shown, entry.problem)
+                continue
+            listing = _list_folder(path, root)
+            if isinstance(listing, SkippedRecording):
+                yield Found(listing.path, root, shown or "./", listing)
             else:
-                yield Found(Path(entry.path), root, prefixes[-1] + entry.shown, entry.problem)
+                listed, n_ignored = listing
+                self.ignored += n_ignored
+                stack.append((path + "/", shown, iter(listed)))
 
 
 def shown_name(name: str) -> str:
@@ -130,7 +129,7 @@ def shown_name(name: str) -> str:
 class _Entry:
     """What a folder holds: a recording, a problem, or a folder (its name ends in a slash)."""
 
-    path: str
+    name: str
     shown: str
     problem: SkippedRecording | None
     is_folder: bool = False
@@ -161,9 +160,7 @@ class _Listing:
             if is_recording:
                 self._problem(name, SkipReason.NOT_A_FILE, "it is a folder, expected a file")
             else:
-                self._entries.append(
-                    _Entry(entry.path, shown_name(name) + "/", None, is_folder=True)
-                )
+                self._entries.append(_Entry(name, shown_name(name) + "/", None, is_folder=True))
         elif suffix in SIGNAL_SUFFIXES:
             self._signals.add(name)
         elif not is_recording:
@@ -181,7 +178,7 @@ class _Listing:
         """What was found, sorted, and the number of files that are no recordings."""
         segments = self._segments()
         for name in self._headers - segments:
-            self._entries.append(_Entry(f"{self._folder}/{name}", shown_name(name), None))
+            self._entries.append(_Entry(name, shown_name(name), None))
         for name in self._orphans():
             path = f"{self._folder}/{name}"
             link_problem = _link_problem(path, self._root) if Path(path).is_symlink() else None
@@ -191,9 +188,8 @@ class _Listing:
         return self._entries, self._n_ignored
 
     def _problem(self, name: str, reason: SkipReason, detail: str) -> None:
-        path = f"{self._folder}/{name}"
-        problem = SkippedRecording(Path(path), reason, detail)
-        self._entries.append(_Entry(path, shown_name(name), problem))
+        problem = SkippedRecording(Path(f"{self._folder}/{name}"), reason, detail)
+        self._entries.append(_Entry(name, shown_name(name), problem))
 
     def _segments(self) -> set[str]:
         """Headers that are segments of a multi-segment record, which is the recording.

@@ -7,6 +7,7 @@ compared with what we made of it, because its grammar is laxer and may read anot
 
 from __future__ import annotations
 
+import math
 import struct
 import warnings
 from fractions import Fraction
@@ -106,17 +107,17 @@ def read_with_library(
     for start, stop in file_groups(header):
         _check_file(header, start, stop, path.parent, root)
 
-    try:
-        # The package warns of its own use of pandas, which is no matter of this recording.
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import wfdb  # takes a second, and most folders never need it
+    # The package warns of its own use of pandas, which is no matter of this recording.
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import wfdb  # takes a second, and most folders never need it
 
+        try:
             record = wfdb.rdrecord(f"{location}/{path.stem}")
-    except _WHAT_WFDB_RAISES as error:
-        raise RecordingError(
-            SkipReason.UNSUPPORTED, f"the wfdb package refused it ({type(error).__name__})"
-        ) from error
+        except _WHAT_WFDB_RAISES as error:
+            raise RecordingError(
+                SkipReason.UNSUPPORTED, f"the wfdb package refused it ({type(error).__name__})"
+            ) from error
     _require_agreement(header, record)
     physical = record.p_signal[:, list(wanted)] * np.array(factors)
     return np.ascontiguousarray(physical.T, dtype=np.float32)
@@ -139,7 +140,7 @@ def _check_file(header: Header, start: int, stop: int, folder: Path, root: Path)
     else:
         frame_bytes = _BYTES_PER_SAMPLE[signal.format] * per_frame
         n_samples = header.n_samples or int(max(0, size - signal.byte_offset) / frame_bytes)
-        needed = signal.byte_offset + int(max(1, n_samples) * frame_bytes)
+        needed = signal.byte_offset + math.ceil(max(1, n_samples) * frame_bytes)
     if n_samples * per_frame > _MAX_SAMPLES:
         raise RecordingError(
             SkipReason.TOO_LARGE,
