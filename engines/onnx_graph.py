@@ -15,6 +15,9 @@ from torch.nn import functional
 
 from engines.base import EngineUnavailableError
 
+_GEMM_ROWS = 32
+"""Bounds the products that are summed: 16 MB with 1,024 features and D = 128."""
+
 
 class OnnxGraph:
     """An ONNX graph of the few operators that the encoder is made of (opset 18)."""
@@ -83,7 +86,10 @@ def _max_pool(x: Any, **a: Any) -> Any:
 
 
 def _gemm(x: Any, weight: Any, bias: Any, **a: Any) -> Any:
-    return x @ (weight.T if a.get("transB") else weight) + bias
+    weight = weight if a.get("transB") else weight.T
+    # The rounding of a matrix product depends on how many rows it has; that of a sum does not.
+    rows = [(part.unsqueeze(1) * weight).sum(dim=-1) for part in x.split(_GEMM_ROWS)]
+    return torch.cat(rows) + bias
 
 
 def _reduce_mean(x: Any, axes: Any, **a: Any) -> Any:

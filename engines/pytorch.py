@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from engines.base import Batches, EngineInfo, EngineUnavailableError
 
+LEAST_BATCH = 2
+"""A single row is convolved by other kernels than several, which round differently."""
+
 
 class PyTorchEngine:
     """Runs the encoder's ONNX graph with PyTorch.
@@ -22,7 +25,7 @@ class PyTorchEngine:
     precision
         ``auto`` and ``f32`` are float32; ``bf16`` and ``f16`` (CUDA) run under autocast.
     batch_size
-        Rows of one call.
+        Rows of one call, at least `LEAST_BATCH`.
     threads
         Processor threads; 0 leaves it to PyTorch.
     device
@@ -66,6 +69,7 @@ class PyTorchEngine:
         self._autocast = {"bf16": torch.bfloat16, "f16": torch.float16}.get(precision)
         self._graph = OnnxGraph(onnx_package.load_model_from_string(onnx), self._device)
         n_leads, n_samples = self._graph.input_shape("windows")[1:]
+        batch_size = max(batch_size, LEAST_BATCH)
         self._batches = Batches(batch_size, n_leads, n_samples)
         self.info = EngineInfo(
             name="pytorch",
