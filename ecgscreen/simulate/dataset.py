@@ -62,8 +62,9 @@ def write_dataset(
 
     The same arguments write the same bytes. The table, ``truth.csv``, has a row a
     recording: path relative to `folder`, rhythm, SCP-ECG statements that hold (joined by
-    ``;``), heart rate a minute, artefact, fault (empty if there is none), seed. The
-    statements of a faulty recording are those of the heart, not of what can be read.
+    ``;``), heart rate a minute (empty with fewer than two beats), artefact, fault (empty if
+    there is none), seed. The statements of a faulty recording are those of the heart, not of
+    what can be read.
 
     Parameters
     ----------
@@ -123,7 +124,7 @@ def write_dataset(
                     path.name if target is folder else f"{target.name}/{path.name}",
                     simulated.rhythm.value,
                     ";".join(simulated.statements),
-                    f"{simulated.heart_rate:.1f}",
+                    "" if simulated.beat_times_s.size < 2 else f"{simulated.heart_rate:.1f}",
                     artefact_names(simulated.settings.artefacts),
                     "" if fault is None else fault.value,
                     simulated.settings.seed,
