@@ -56,7 +56,7 @@ class InsideFile:
             status = os.fstat(self._descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise _not_regular(status.st_mode)
-            if not _lies_inside(_real_path(self._descriptor, path), root):
+            if not _lies_inside(_real_path(self._descriptor, path), str(root)):
                 raise RecordingError(
                     SkipReason.OUTSIDE_FOLDER, "a symbolic link leads out of the folder given"
                 )
@@ -123,8 +123,8 @@ def _real_path(descriptor: int, path: str) -> str:
         return str(Path(path).resolve())
 
 
-def _lies_inside(real_path: str, root: Path) -> bool:
-    working_directory = None if root.is_absolute() else Path.cwd()
+def _lies_inside(real_path: str, root: str) -> bool:
+    working_directory = "" if root.startswith("/") else str(Path.cwd())
     if real_path.startswith(_resolved_prefix(root, working_directory)):
         return True
     # The folder given may be a link that was changed since it was resolved.
@@ -133,6 +133,6 @@ def _lies_inside(real_path: str, root: Path) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _resolved_prefix(root: Path, working_directory: Path | None) -> str:
-    resolved = str((working_directory or Path()).joinpath(root).resolve())
+def _resolved_prefix(root: str, working_directory: str) -> str:
+    resolved = str(Path(working_directory, root).resolve())
     return resolved if resolved.endswith("/") else resolved + "/"

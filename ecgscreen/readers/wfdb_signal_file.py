@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from ecgscreen.readers.files import InsideFile
 from ecgscreen.readers.wfdb_header import Header
+from ecgscreen.readers.wfdb_signal_line import SignalSpec
 from ecgscreen.recording import RecordingError, SkipReason
 
 
-def file_groups(header: Header) -> list[tuple[int, int]]:
+def file_groups(header: Header) -> tuple[tuple[int, int], ...]:
     """Split the signals by file: (start, stop) indices, one pair a file.
 
     Raises
@@ -19,26 +21,32 @@ def file_groups(header: Header) -> list[tuple[int, int]]:
         differ in what they share.
     """
     names = header.file_names
-    n_files = len(set(names))
-    if n_files == 1:
-        starts = [0]
-    else:
-        starts = [i for i, name in enumerate(names) if i == 0 or name != names[i - 1]]
-    if len(starts) != n_files:
-        raise RecordingError(
-            SkipReason.BAD_HEADER, "signals of one file are not on consecutive lines"
-        )
-    groups = list(zip(starts, [*starts[1:], len(names)], strict=True))
+    starts = [0]
+    if names.count(names[0]) < len(names):
+        starts += [i for i in range(1, len(names)) if names[i] != names[i - 1]]
+        if len(starts) != len(set(names)):
+            raise RecordingError(
+                SkipReason.BAD_HEADER, "signals of one file are not on consecutive lines"
+            )
+    groups = tuple(zip(starts, [*starts[1:], len(names)], strict=True))
+    _require_one_format_a_file(header.signals, groups)
+    return groups
+
+
+@lru_cache(maxsize=64)
+def _require_one_format_a_file(
+    signals: tuple[SignalSpec, ...], groups: tuple[tuple[int, int], ...]
+) -> None:
+    """Cached, because the recordings of a folder mostly share their signals."""
     for start, stop in groups:
-        first = header.signals[start]
-        for signal in header.signals[start + 1 : stop]:
+        first = signals[start]
+        for signal in signals[start + 1 : stop]:
             if signal.format != first.format or signal.byte_offset != first.byte_offset:
                 raise RecordingError(
                     SkipReason.BAD_HEADER,
                     f"signals of one file in formats {first.format}+{first.byte_offset} and "
                     f"{signal.format}+{signal.byte_offset}, expected one format and offset",
                 )
-    return groups
 
 
 def open_signal_file(path: str, root: Path) -> InsideFile:
