@@ -11,6 +11,32 @@ from ecgscreen.text_encoder import PACKAGED
 from trainer.augment import AugmentConfig
 from trainer.encoder import EncoderConfig
 
+N_MAPS = 5
+_CHOICES = {
+    "objective": ("statement", "clip"),
+    "text_head": ("mlp", "linear"),
+    "optimiser": ("adamw", "adam"),
+    "precision": ("bf16", "f32"),
+    "device": ("auto", "cpu", "cuda"),
+}
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    # Li 2024, section on training; augmentation is ours, so that rows of a table compare.
+    "paper": {
+        "objective": "clip",
+        "epochs": 50,
+        "batch_size": 32,
+        "learning_rate": 1e-3,
+        "weight_decay": 1e-3,
+        "optimiser": "adam",
+        "average_decay": 0.0,
+        "measurement_weight": 0.0,
+        "text_head": "linear",
+        "prompt": "The report of the ECG is that {text}",
+        "temperature": 0.07,
+    },
+}
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -34,12 +60,37 @@ class TrainConfig:
         How much telling rate, shape, amplitude, age and sex counts (`trainer.measurements`).
     rarity_power
         A statement counts as its rarity to this power; 0: all alike.
+    objective
+        ``statement``: recordings against the wordings of their statements (the default);
+        ``clip``: recordings against their own reports, as in the paper.
+    view_weight
+        How much telling a recording's two views from other recordings' counts (NT-Xent).
+    view_temperature
+        Of that loss.
+    feature_weight
+        How much the likeness of the two views' intermediate feature maps counts; views are
+        not shifted in time where it is not 0.
+    feature_layers
+        Which maps: 0 is the stem, 1 to 4 are the stages.
+    text_head
+        ``mlp`` or ``linear``: from the language model's space to the embedding space.
+    prompt
+        How a wording is put to the language model; holds ``{text}``.
+    temperature
+        At the start, of ``clip``.
+    optimiser
+        ``adamw`` with one-cycle learning rate, or ``adam`` (Kingma & Ba, ICLR 2015) with a
+        constant one and weight decay as a penalty on everything, as in the paper.
+    validate_every
+        Epochs between two measurements on the validation folds; 0 measures never.
     seed
         Of weights, order and augmentation.
     text_encoder
         The frozen language model.
     precision
         ``bf16`` runs the encoder under autocast; ``f32`` does not.
+    device
+        ``cpu``, ``cuda``, or ``auto``: CUDA where there is a device.
     """
 
     train_folds: tuple[int, ...]
@@ -51,9 +102,20 @@ class TrainConfig:
     average_decay: float = 0.998
     measurement_weight: float = 1.0
     rarity_power: float = 0.3
+    objective: str = "statement"
+    view_weight: float = 0.0
+    view_temperature: float = 0.1
+    feature_weight: float = 0.0
+    feature_layers: tuple[int, ...] = (1, 2, 3, 4)
+    text_head: str = "mlp"
+    prompt: str = "{text}"
+    temperature: float = 0.07
+    optimiser: str = "adamw"
+    validate_every: int = 5
     seed: int = 0
     text_encoder: str = PACKAGED
     precision: str = "bf16"
+    device: str = "auto"
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
@@ -69,8 +131,23 @@ class TrainConfig:
                 f"{self.epochs} epochs in batches of {self.batch_size}",
                 "expected at least 1 epoch and batches of at least 2",
             )
-        if self.precision not in {"bf16", "f32"}:
-            raise UsageError(f"precision {self.precision!r}", "choose bf16 or f32")
+        for name, allowed in _CHOICES.items():
+            if (value := getattr(self, name)) not in allowed:
+                raise UsageError(
+                    f"{name.replace('_', ' ')} {value!r}", f"choose {' or '.join(allowed)}"
+                )
+        if "{text}" not in self.prompt:
+            raise UsageError(f"prompt {self.prompt!r}", "it has to hold {text}")
+        if not self.feature_layers or not set(self.feature_layers) <= set(range(N_MAPS)):
+            raise UsageError(
+                f"feature layers {list(self.feature_layers)}",
+                f"choose from 0 (stem) to {N_MAPS - 1} (last stage)",
+            )
+
+    @property
+    def two_views(self) -> bool:
+        """Whether every recording is seen twice a step."""
+        return self.view_weight > 0 or self.feature_weight > 0
 
     def to_dict(self) -> dict[str, Any]:
         """As saved with the run."""

@@ -40,6 +40,8 @@ class PtbXlRow:
         In years, NaN where unknown; PTB-XL writes 300 for over 89, which is 90 here.
     sex
         1 or 0 as in the database, NaN where unknown.
+    report
+        As written, empty where there is none.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class PtbXlRow:
     fold: int
     age: float
     sex: float
+    report: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class LabelledRecordings:
         float32, shape (N,): see `PtbXlRow`.
     skipped
         Rows of the database that could not be prepared, with the reason.
+    reports
+        N texts as written, empty where there is none; or nothing at all.
     """
 
     windows: NDArray[np.float32]
@@ -86,6 +91,7 @@ class LabelledRecordings:
     ages: NDArray[np.float32]
     sexes: NDArray[np.float32]
     skipped: tuple[SkippedRecording, ...]
+    reports: tuple[str, ...] = ()
 
 
 def read_ptbxl_table(folder: Path, folds: Iterable[int]) -> Iterator[PtbXlRow]:
@@ -113,7 +119,13 @@ def read_ptbxl_table(folder: Path, folds: Iterable[int]) -> Iterator[PtbXlRow]:
                 if fold in wanted:
                     age = min(_number(row.get("age")), _OLDEST)
                     yield PtbXlRow(
-                        folder / f"{name}.hea", codes, patient, fold, age, _number(row.get("sex"))
+                        path=folder / f"{name}.hea",
+                        scp_codes=codes,
+                        patient=patient,
+                        fold=fold,
+                        age=age,
+                        sex=_number(row.get("sex")),
+                        report=(row.get("report") or "").strip(),
                     )
     except OSError as error:
         raise UsageError(
@@ -179,6 +191,7 @@ def load_ptbxl(
         ages=np.array([row.age for row in rows], dtype=np.float32),
         sexes=np.array([row.sex for row in rows], dtype=np.float32),
         skipped=tuple(skipped),
+        reports=tuple(row.report for row in rows),
     )
 
 

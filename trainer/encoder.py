@@ -123,10 +123,29 @@ class ResNet1d(nn.Module):
         -------
         shape (N, 2 * widths[-1]): averages, then maxima over time.
         """
-        x = self.stem(windows * lead_mask.to(windows.dtype).unsqueeze(-1))
+        return self.pool(self.feature_maps(windows, lead_mask)[-1])
+
+    def feature_maps(self, windows: Tensor, lead_mask: Tensor) -> list[Tensor]:
+        """What the stem and each of the four stages give, in this order.
+
+        Parameters
+        ----------
+        windows, lead_mask
+            See `features`.
+
+        Returns
+        -------
+        Five maps, shape (N, channels, length); of 1000 samples the stem leaves 250 places.
+        """
+        maps = [self.stem(windows * lead_mask.to(windows.dtype).unsqueeze(-1))]
         for stage in self.stages:
-            x = stage(x)
-        return torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)
+            maps.append(stage(maps[-1]))
+        return maps
+
+    @staticmethod
+    def pool(last_map: Tensor) -> Tensor:
+        """Averages, then maxima over time: (N, channels, length) to (N, 2 * channels)."""
+        return torch.cat([last_map.mean(dim=-1), last_map.amax(dim=-1)], dim=1)
 
     def forward(self, windows: Tensor, lead_mask: Tensor) -> Tensor:
         """Unit vectors, shape (N, D); see `features` for the arguments."""

@@ -37,10 +37,10 @@ def statement_loss(
 def clip_loss(signal: Tensor, text: Tensor, scale: Tensor) -> Tensor:
     """Symmetric InfoNCE between recordings and their own reports (Li 2024, equations 1-4).
 
-    ``s_ij = scale * <u_i, v_j>``; ``mean_i (-log softmax_j(s_ij)[i] - log softmax_j(s_ji)[i]) / 2``:
-    the report of recording i among the batch's reports, and the recording of report i among its
-    recordings. van den Oord et al. 2018 (InfoNCE), Radford et al. (ICML 2021, CLIP). Two
-    recordings with the same report count as each other's negatives, as they do there.
+    With ``s_ij = scale * <u_i, v_j>``, ``mean_i (-log softmax_j(s_ij)[i] - log softmax_j(s_ji)[i])
+    / 2``: the report of recording i has to be found among the batch's reports, and the other way
+    round. van den Oord et al. 2018 (InfoNCE), Radford et al. (ICML 2021, CLIP). Two recordings
+    with the same report count as each other's negatives, as they do there.
 
     Parameters
     ----------

@@ -43,18 +43,68 @@ class TextProjection(nn.Module):
         )
 
 
-class EcgTextModel(nn.Module):
-    """Recordings and statements in one space, with the scale and bias of the sigmoid loss.
+class LinearTextProjection(nn.Module):
+    """One matrix from the frozen language model's space to the embedding space (Li 2024)."""
+
+    def __init__(self, text_size: int, embedding_size: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(text_size, embedding_size)
+
+    def forward(self, text: Tensor) -> Tensor:
+        """(..., text_size) to unit vectors (..., D)."""
+        return functional.normalize(self.layer(text).float(), dim=-1)
+
+    def as_text_head(self) -> TextHead:
+        """The same projection in the bundle's two layers: gelu(x) - gelu(-x) is x."""
+        weight = self.layer.weight.detach().float().cpu().numpy().astype(np.float32)
+        bias = self.layer.bias.detach().float().cpu().numpy().astype(np.float32)
+        one = np.eye(len(bias), dtype=np.float32)
+        return TextHead(
+            np.concatenate([weight, -weight]),
+            np.concatenate([bias, -bias]),
+            np.concatenate([one, -one], axis=1),
+            np.zeros(len(bias), dtype=np.float32),
+        )
+
+
+class EncoderModel(nn.Module):
+    """Whatever is trained around an encoder."""
+
+    def __init__(self, encoder: EncoderConfig) -> None:
+        super().__init__()
+        self.encoder = ResNet1d(encoder)
+
+
+class EcgTextModel(EncoderModel):
+    """Recordings and texts in one space, with the scale and bias of the loss.
 
     The start values of scale and bias are Zhai et al.'s (ICCV 2023) idea: most pairs are
     negatives, so the loss begins near what an untrained model can reach.
+
+    Parameters
+    ----------
+    encoder
+        The encoder's shape.
+    text_size
+        Numbers that the language model gives a text.
+    text_head
+        ``mlp`` or ``linear``.
+    scale
+        At the start; the inverse of the temperature.
     """
 
-    def __init__(self, encoder: EncoderConfig, text_size: int) -> None:
-        super().__init__()
-        self.encoder = ResNet1d(encoder)
-        self.text = TextProjection(text_size, encoder.embedding_size)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
+    def __init__(
+        self,
+        encoder: EncoderConfig,
+        text_size: int,
+        *,
+        text_head: str = "mlp",
+        scale: float = 10.0,
+    ) -> None:
+        super().__init__(encoder)
+        head = LinearTextProjection if text_head == "linear" else TextProjection
+        self.text: TextProjection | LinearTextProjection = head(text_size, encoder.embedding_size)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
         self.bias = nn.Parameter(torch.tensor(-6.0))
 
 
@@ -65,13 +115,13 @@ class AveragedModel:
     NeurIPS 2017), so that the random start is forgotten.
     """
 
-    def __init__(self, model: EcgTextModel, decay: float) -> None:
+    def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
         self.steps = 0
         self.state = {key: value.detach().clone() for key, value in model.state_dict().items()}
 
     @torch.no_grad()
-    def update(self, model: EcgTextModel) -> None:
+    def update(self, model: nn.Module) -> None:
         """Move a step towards the model."""
         self.steps += 1
         decay = min(self.decay, self.steps / (self.steps + 10))

@@ -7,41 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from numpy.typing import NDArray
 
 from ecgscreen.errors import UsageError
 from ecgscreen.text_encoder import TextEncoder
 from ecgscreen.vocabulary import Vocabulary
-from trainer.augment import augment
+from trainer.checkpoint import Checkpoint
 from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings
-from trainer.losses import statement_loss
-from trainer.measurements import MeasurementHead, measure
-from trainer.model import AveragedModel, EcgTextModel
+from trainer.metrics import macro_auc, measurable
+from trainer.model import EcgTextModel
+from trainer.objectives import Objective, text_objective
 from trainer.splits import check_patients_disjoint, rows_of_folds
+from trainer.steps import Epoch, Steps
 
-_WARM_UP = 0.2
-_MAX_GRADIENT_NORM = 5.0
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What is known after a pass over the training recordings.
-
-    Attributes
-    ----------
-    number
-        From 1.
-    loss
-        Mean over the steps.
-    learning_rate
-        At its end.
-    """
-
-    number: int
-    loss: float
-    learning_rate: float
+__all__ = ["Epoch", "TrainedModel", "fit", "train", "training_rows"]
 
 
 @dataclass(frozen=True)
@@ -71,8 +51,11 @@ def train(
     vocabulary: Vocabulary,
     config: TrainConfig,
     on_epoch: Callable[[Epoch], None] = lambda _epoch: None,
+    *,
+    on_step: Callable[[int, float], None] = lambda _step, _loss: None,
+    checkpoint: Checkpoint | None = None,
 ) -> TrainedModel:
-    """Train an encoder against the wordings of the statements that recordings carry.
+    """Train an encoder against the texts that belong to its recordings.
 
     Parameters
     ----------
@@ -82,8 +65,8 @@ def train(
         Gives the wordings: a statement's text is drawn anew from them at every step.
     config
         See `TrainConfig`.
-    on_epoch
-        Called after each epoch.
+    on_epoch, on_step, checkpoint
+        See `fit`.
 
     Raises
     ------
@@ -92,93 +75,87 @@ def train(
     PatientLeakError
         If a patient is on both sides of the split.
     """
+    rows = training_rows(recordings, config)
+    torch.manual_seed(config.seed)
+    objective = text_objective(recordings, rows, vocabulary, config)
+    history = fit(
+        objective, recordings, rows, config, on_epoch, on_step=on_step, checkpoint=checkpoint
+    )
+    return TrainedModel(objective.model.eval(), objective.seen, objective.text_encoder, history)
+
+
+def training_rows(recordings: LabelledRecordings, config: TrainConfig) -> NDArray[np.intp]:
+    """Rows of the training folds, after the checks that `train` promises; shape (n,)."""
     rows = rows_of_folds(recordings.folds, config.train_folds)
     check_patients_disjoint(
         recordings.patients, rows, rows_of_folds(recordings.folds, config.validation_folds)
     )
-    steps_per_epoch = len(rows) // config.batch_size
-    if not steps_per_epoch:
+    if len(rows) < config.batch_size:
         raise UsageError(
             f"{len(rows)} training recordings, less than a batch of {config.batch_size}",
             "give more recordings or a smaller batch",
         )
-    torch.manual_seed(config.seed)
-    generator = torch.Generator().manual_seed(config.seed)
-    rng = np.random.default_rng(config.seed)
-
-    seen_columns = np.flatnonzero(recordings.carried[rows].any(axis=0))
-    seen = tuple(recordings.concept_ids[k] for k in seen_columns)
-    carried = torch.from_numpy(recordings.carried[:, seen_columns].astype(np.float32))
-    weight = _statement_weights(carried[rows], config.rarity_power)
-    measurements = measure(recordings, rows, config.preprocess.sampling_rate)
-    text_encoder = TextEncoder(config.text_encoder)
-    wordings = [
-        torch.from_numpy(text_encoder.embed(vocabulary.by_id[concept].wordings)) for concept in seen
-    ]
-
-    model = EcgTextModel(config.encoder, wordings[0].shape[1])
-    side = MeasurementHead(2 * config.encoder.widths[-1], len(measurements.weights))
-    averaged = AveragedModel(model, config.average_decay)
-    optimiser = torch.optim.AdamW(
-        _parameter_groups([model, side], config.weight_decay), lr=config.learning_rate
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser,
-        max_lr=config.learning_rate,
-        total_steps=config.epochs * steps_per_epoch,
-        pct_start=_WARM_UP,
-    )
-    autocast = torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16")
-    history = []
-    for number in range(1, config.epochs + 1):
-        model.train()
-        total = 0.0
-        order = rng.permutation(rows)[: steps_per_epoch * config.batch_size]
-        for batch in order.reshape(steps_per_epoch, config.batch_size):
-            seen_batch = augment(
-                torch.from_numpy(recordings.windows[batch]),
-                torch.from_numpy(recordings.lead_mask[batch]),
-                torch.from_numpy(recordings.amplitude_known[batch]),
-                config.preprocess.sampling_rate,
-                config.augment,
-                generator,
-            )
-            texts = torch.stack([w[rng.integers(len(w))] for w in wordings])
-            with autocast:
-                features = model.encoder.dropout(
-                    model.encoder.features(seen_batch.windows, seen_batch.lead_mask)
-                )
-                embedding = functional.normalize(model.encoder.head(features).float(), dim=-1)
-                similarity = embedding @ model.text(texts).T
-                side_loss = side.loss(
-                    features, seen_batch, measurements.values[batch], measurements.weights
-                )
-            loss = config.measurement_weight * side_loss + statement_loss(
-                similarity.float(), carried[batch], model.log_scale.exp(), model.bias, weight
-            )
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is missing
-            nn.utils.clip_grad_norm_(model.parameters(), _MAX_GRADIENT_NORM)
-            optimiser.step()
-            schedule.step()
-            averaged.update(model)
-            total += loss.item()
-        history.append(Epoch(number, total / steps_per_epoch, float(schedule.get_last_lr()[0])))
-        on_epoch(history[-1])
-    model.load_state_dict(averaged.state)
-    return TrainedModel(model.eval(), seen, text_encoder, tuple(history))
+    return rows
 
 
-def _parameter_groups(modules: list[nn.Module], weight_decay: float) -> list[dict[str, object]]:
-    parameters = [p for module in modules for p in module.parameters()]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        # Shrinking a normalisation's gain or a bias towards zero helps nobody.
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def fit(
+    objective: Objective,
+    recordings: LabelledRecordings,
+    rows: NDArray[np.intp],
+    config: TrainConfig,
+    on_epoch: Callable[[Epoch], None] = lambda _epoch: None,
+    *,
+    on_step: Callable[[int, float], None] = lambda _step, _loss: None,
+    checkpoint: Checkpoint | None = None,
+) -> tuple[Epoch, ...]:
+    """Train an objective's model on some rows; it holds the averaged weights afterwards.
+
+    Parameters
+    ----------
+    objective
+        What is trained towards.
+    recordings
+        Of all folds that the configuration names.
+    rows
+        The recordings that are trained on, shape (n,), a batch at least.
+    config
+        See `TrainConfig`.
+    on_epoch
+        Called after each epoch.
+    on_step
+        Called after each step with its number, from 1, and its loss.
+    checkpoint
+        Where the state of the run is kept, if anywhere; removed at the end.
+
+    Returns
+    -------
+    An entry an epoch.
+    """
+    steps = Steps(objective, recordings, rows, config)
+    fingerprint = {**config.to_dict(), "kind": type(objective).__name__, "n": len(rows)}
+    if checkpoint and (state := checkpoint.load(fingerprint)):
+        steps.restore(state)
+    validation = rows_of_folds(recordings.folds, config.validation_folds)
+    while steps.epoch < config.epochs:
+        steps.begin_epoch()
+        while not steps.epoch_done:
+            loss = steps.take()
+            on_step(steps.number, loss)
+            if checkpoint and checkpoint.due():
+                checkpoint.save(steps.state(), fingerprint)
+        wanted = config.validate_every and (steps.epoch + 1) % config.validate_every == 0
+        auc = _validation_auc(steps, validation) if wanted else float("nan")
+        on_epoch(steps.end_epoch(auc))
+    steps.keep_averaged()
+    if checkpoint:
+        checkpoint.remove()
+    return tuple(steps.history)
 
 
-def _statement_weights(carried: Tensor, power: float) -> Tensor:
-    frequency = carried.mean(dim=0)
-    weight: Tensor = (frequency.mean() / frequency).clamp(max=100.0) ** power
-    return weight
+def _validation_auc(steps: Steps, rows: NDArray[np.intp]) -> float:
+    """Macro AUC of the averaged model over the seen concepts with enough positives there."""
+    if not len(rows):
+        return float("nan")
+    positive = steps.recordings.carried[np.ix_(rows, steps.objective.seen_columns)]
+    counted = measurable(positive)
+    return macro_auc(steps.averaged_scores(rows)[:, counted], positive[:, counted])

@@ -1,0 +1,96 @@
+"""A training run on disk, so that it goes on after a crash as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ecgscreen.errors import UsageError
+
+
+@dataclass
+class Checkpoint:
+    """Where and how often the state of a run is written.
+
+    Attributes
+    ----------
+    path
+        The file.
+    every_s
+        Seconds between two of them.
+    resume
+        Whether a file that is there is gone on from; else it is written over.
+    clock
+        Seconds.
+    """
+
+    path: Path
+    every_s: float = 300.0
+    resume: bool = False
+    clock: Callable[[], float] = time.monotonic
+    _due: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._due = self.clock() + self.every_s
+
+    def due(self) -> bool:
+        """Whether it is time again; the next one is counted from now."""
+        now = self.clock()
+        if now < self._due:
+            return False
+        self._due = now + self.every_s
+        return True
+
+    def load(self, fingerprint: dict[str, Any]) -> dict[str, Any] | None:
+        """The state to go on from, None to start afresh.
+
+        Parameters
+        ----------
+        fingerprint
+            Of the run that wants to go on; plain values.
+
+        Raises
+        ------
+        UsageError
+            If the file is no checkpoint, or of another run.
+        """
+        if not self.resume or not self.path.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+            found = json.loads(state.pop("fingerprint"))
+        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
+            raise UsageError(
+                f"{self.path} is no checkpoint of a training ({type(error).__name__})",
+                "remove it, or train without --resume",
+            ) from error
+        expected = json.loads(json.dumps(fingerprint))
+        if found != expected:
+            differing = sorted(k for k in found | expected if found.get(k) != expected.get(k))
+            raise UsageError(
+                f"{self.path} is of another run: {', '.join(differing)} differ",
+                "give the options of that run, or train without --resume",
+            )
+        return state
+
+    def save(self, state: dict[str, Any], fingerprint: dict[str, Any]) -> None:
+        """Write a state of tensors and plain values; the old file stays until this one is whole."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            torch.save({**state, "fingerprint": json.dumps(fingerprint)}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.path)
+
+    def remove(self) -> None:
+        """The run has ended: there is nothing to go on from."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,300 @@
+"""The state of a training run, and its single step."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ecgscreen.errors import UsageError
+from trainer.augment import AugmentedBatch, augment
+from trainer.config import TrainConfig
+from trainer.data import LabelledRecordings
+from trainer.encoder import ResNet1d
+from trainer.losses import feature_approximation_loss, view_loss
+from trainer.measurements import MeasurementHead, measure
+from trainer.model import AveragedModel
+from trainer.objectives import Objective
+
+_WARM_UP = 0.2
+_MAX_GRADIENT_NORM = 5.0
+_SCORE_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What is known after a pass over the training recordings.
+
+    Attributes
+    ----------
+    number
+        From 1.
+    loss
+        Mean over the steps.
+    learning_rate
+        At its end.
+    validation_auc
+        Macro AUC of the averaged model on the validation folds, NaN where not measured.
+    """
+
+    number: int
+    loss: float
+    learning_rate: float
+    validation_auc: float = float("nan")
+
+
+class Steps:
+    """Everything that changes while a model is trained.
+
+    Parameters
+    ----------
+    objective, recordings, rows, config
+        See `trainer.train.fit`.
+
+    Attributes
+    ----------
+    epoch
+        Epochs that are done.
+    number
+        Steps that are done, over all epochs.
+    history
+        An entry an epoch.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        recordings: LabelledRecordings,
+        rows: NDArray[np.intp],
+        config: TrainConfig,
+    ) -> None:
+        self.objective, self.recordings, self.config = objective, recordings, config
+        self._rows = rows
+        self._device = _device(config.device)
+        self._generator = torch.Generator().manual_seed(config.seed)
+        self._rng = np.random.default_rng(config.seed)
+        self._augment = config.augment
+        if config.feature_weight:
+            # The maps of two views are compared place by place.
+            self._augment = replace(config.augment, max_shift_s=0.0)
+        self._model = objective.model.to(self._device)
+        self._side: MeasurementHead | None = None
+        trained: list[nn.Module] = [self._model]
+        if config.measurement_weight:
+            self._measurements = measure(recordings, rows, config.preprocess.sampling_rate)
+            self._side = MeasurementHead(
+                2 * config.encoder.widths[-1], len(self._measurements.weights)
+            ).to(self._device)
+            trained.append(self._side)
+        self._averaged = AveragedModel(self._model, config.average_decay)
+        self.steps_per_epoch = len(rows) // config.batch_size
+        self._optimiser, self._schedule = _optimiser(
+            trained, config, config.epochs * self.steps_per_epoch
+        )
+        self.epoch = self.number = self._step = 0
+        self._total = 0.0
+        self._order = np.empty(0, dtype=np.intp)
+        self.history: list[Epoch] = []
+
+    @property
+    def epoch_done(self) -> bool:
+        """Whether every batch of the epoch has been seen."""
+        return self._step == self.steps_per_epoch
+
+    def begin_epoch(self) -> None:
+        """Shuffle; nothing if the epoch was begun before the run was resumed."""
+        self._model.train()
+        if not self._step:
+            n = self.steps_per_epoch * self.config.batch_size
+            self._order = self._rng.permutation(self._rows)[:n]
+
+    def take(self) -> float:
+        """One step; returns its loss."""
+        first = self._step * self.config.batch_size
+        loss = self._loss(self._order[first : first + self.config.batch_size])
+        self._optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is missing
+        nn.utils.clip_grad_norm_(self._model.parameters(), _MAX_GRADIENT_NORM)
+        self._optimiser.step()
+        if self._schedule is not None:
+            self._schedule.step()
+        self._averaged.update(self._model)
+        self._step += 1
+        self.number += 1
+        value = loss.item()
+        self._total += value
+        return value
+
+    def end_epoch(self, validation_auc: float) -> Epoch:
+        """Count the epoch."""
+        self.epoch += 1
+        rate = float(self._optimiser.param_groups[0]["lr"])
+        done = Epoch(self.epoch, self._total / self.steps_per_epoch, rate, validation_auc)
+        self.history.append(done)
+        self._step, self._total = 0, 0.0
+        return done
+
+    def keep_averaged(self) -> None:
+        """Put the averaged weights into the objective's model, on the CPU."""
+        self._model.load_state_dict(self._averaged.state)
+        self._model.cpu().eval()
+
+    def averaged_scores(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Scores of the averaged model in float32, shape (len(rows), K); changes nothing."""
+        current = {key: value.clone() for key, value in self._model.state_dict().items()}
+        self._model.load_state_dict(self._averaged.state)
+        scores = score_rows(self.objective, self.recordings, rows)
+        self._model.load_state_dict(current)
+        self._model.train()
+        return scores
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values from which the run goes on exactly."""
+        return {
+            "model": self._model.state_dict(),
+            "side": self._side.state_dict() if self._side else {},
+            "averaged": self._averaged.state,
+            "averaged_steps": self._averaged.steps,
+            "optimiser": self._optimiser.state_dict(),
+            "schedule": self._schedule.state_dict() if self._schedule else {},
+            "order": torch.from_numpy(self._order),
+            "torch_rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state_all() if self._device.type == "cuda" else [],
+            "generator": self._generator.get_state(),
+            "numpy_rng": json.dumps(self._rng.bit_generator.state),
+            "history": json.dumps([asdict(epoch) for epoch in self.history]),
+            "place": [self.epoch, self.number, self._step],
+            "total": self._total,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self._model.load_state_dict(state["model"])
+        if self._side:
+            self._side.load_state_dict(state["side"])
+        for key, value in state["averaged"].items():
+            self._averaged.state[key].copy_(value)
+        self._averaged.steps = state["averaged_steps"]
+        self._optimiser.load_state_dict(state["optimiser"])
+        if self._schedule:
+            self._schedule.load_state_dict(state["schedule"])
+        self._order = state["order"].numpy()
+        torch.set_rng_state(state["torch_rng"])
+        if state["cuda_rng"]:
+            torch.cuda.set_rng_state_all(state["cuda_rng"])
+        self._generator.set_state(state["generator"])
+        self._rng.bit_generator.state = json.loads(state["numpy_rng"])
+        self.history = [Epoch(**entry) for entry in json.loads(state["history"])]
+        self.epoch, self.number, self._step = state["place"]
+        self._total = state["total"]
+
+    def _loss(self, rows: NDArray[np.intp]) -> Tensor:
+        config, model = self.config, self._model
+        views = [self._view(rows) for _ in range(2 if config.two_views else 1)]
+        main: list[Tensor] = []
+        maps, embeddings = [], []
+        bf16 = config.precision == "bf16"
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16):
+            for view in views:
+                maps.append(model.encoder.feature_maps(view.windows, view.lead_mask))
+                features = model.encoder.dropout(model.encoder.pool(maps[-1][-1]))
+                loss = self.objective.loss(features, rows, self._rng)
+                if self._side:
+                    target = self._measurements.values[rows].to(self._device)
+                    weights = self._measurements.weights.to(self._device)
+                    side = self._side.loss(features, view, target, weights)
+                    loss = config.measurement_weight * side + loss
+                main.append(loss)
+                if config.view_weight:
+                    embeddings.append(self.objective.view(features).float())
+        total = torch.stack(main).mean()
+        if config.view_weight:
+            between = view_loss(embeddings[0], embeddings[1], config.view_temperature)
+            total = total + config.view_weight * between
+        if config.feature_weight:
+            chosen = [[m[layer] for layer in config.feature_layers] for m in maps]
+            total = total + config.feature_weight * feature_approximation_loss(*chosen)
+        return total
+
+    def _view(self, rows: NDArray[np.intp]) -> AugmentedBatch:
+        batch = augment(
+            torch.from_numpy(self.recordings.windows[rows]),
+            torch.from_numpy(self.recordings.lead_mask[rows]),
+            torch.from_numpy(self.recordings.amplitude_known[rows]),
+            self.config.preprocess.sampling_rate,
+            self._augment,
+            self._generator,
+        )
+        return AugmentedBatch(
+            windows=batch.windows.to(self._device),
+            lead_mask=batch.lead_mask.to(self._device),
+            in_millivolts=batch.in_millivolts.to(self._device),
+        )
+
+
+@torch.inference_mode()
+def pooled_features(
+    encoder: ResNet1d, recordings: LabelledRecordings, rows: NDArray[np.intp]
+) -> Tensor:
+    """Features in float32, shape (len(rows), 2 * width); leaves the encoder evaluating."""
+    encoder.eval()
+    device = encoder.head.weight.device
+    parts = [
+        encoder.features(
+            torch.from_numpy(recordings.windows[part]).to(device),
+            torch.from_numpy(recordings.lead_mask[part]).to(device),
+        )
+        for part in np.split(rows, range(_SCORE_BATCH, len(rows), _SCORE_BATCH))
+    ]
+    return torch.cat(parts)
+
+
+@torch.inference_mode()
+def score_rows(
+    objective: Objective, recordings: LabelledRecordings, rows: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Scores of an objective's model in float32, shape (len(rows), K)."""
+    objective.model.eval()
+    features = pooled_features(objective.model.encoder, recordings, rows)
+    scores: NDArray[np.float32] = objective.score(features).float().cpu().numpy()
+    return scores
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("no CUDA device is to be had", "train on the cpu, or install its driver")
+    return torch.device(name)
+
+
+def _optimiser(
+    modules: list[nn.Module], config: TrainConfig, total_steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.OneCycleLR | None]:
+    if config.optimiser == "adam":
+        parameters = [p for module in modules for p in module.parameters()]
+        adam = torch.optim.Adam(
+            parameters, lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        return adam, None
+    adamw = torch.optim.AdamW(
+        _parameter_groups(modules, config.weight_decay), lr=config.learning_rate
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        adamw, max_lr=config.learning_rate, total_steps=total_steps, pct_start=_WARM_UP
+    )
+    return adamw, schedule
+
+
+def _parameter_groups(modules: list[nn.Module], weight_decay: float) -> list[dict[str, object]]:
+    parameters = [p for module in modules for p in module.parameters()]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        # Shrinking a normalisation's gain or a bias towards zero helps nobody.
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
