@@ -187,14 +187,14 @@ def resample(
         rows = np.ascontiguousarray(blocks[:, ::step]).reshape(n_leads * seconds, -1)
         return (rows @ matrix).reshape(n_leads, -1)[:, :n_out]
     size = math.ceil(rate_out)
-    blocks = [
+    steps = [
         _block_matrix(rate_in, rate_out, band, size, block)
         for block in range(math.ceil(n_out / size))
     ]
-    last_matrix, margin, last_first = blocks[-1]
+    last_matrix, margin, last_first = steps[-1]
     n_total = max(n_in + 2 * margin, last_first + len(last_matrix))
     padded = _mirrored(signal, margin, n_total)
-    parts = [padded[:, first : first + len(matrix)] @ matrix for matrix, _, first in blocks]
+    parts = [padded[:, first : first + len(matrix)] @ matrix for matrix, _, first in steps]
     return np.concatenate(parts, axis=1)[:, :n_out]
 
 
