@@ -1,0 +1,185 @@
+"""What the documents say is held against what the program does."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import typer.main
+from packaging.requirements import Requirement
+from typer.testing import CliRunner
+
+from ecgscreen import __version__
+from ecgscreen.cli import app
+from ecgscreen.errors import ExitCode
+from ecgscreen.label_list_file import shipped_lists
+from ecgscreen.reports.csv import COLUMNS
+from ecgscreen.results import Status
+from ecgscreen.vocabulary import load_vocabulary
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "MODEL_CARD.md")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The code blocks of a document that are marked with a language, or "" with none."""
+    # Fences open and close in turns: text, mark, block, "", text, mark, block, "", text.
+    parts = re.split(r"^```(\w*)\n", text, flags=re.MULTILINE)
+    marked = zip(parts[1::4], parts[2::4], strict=True)
+    return [block for mark, block in marked if mark == language]
+
+
+def shell_lines(text: str) -> list[str]:
+    """The command lines of a document, those that go on with a backslash joined."""
+    whole = "".join(blocks(text, "sh")).replace("\\\n", " ")
+    return [line for line in whole.splitlines() if line.strip()]
+
+
+def commands(program: str) -> list[list[str]]:
+    """The arguments of every call of a program in the README and in CONTRIBUTING."""
+    lines = shell_lines(README) + shell_lines(CONTRIBUTING)
+    split = [shlex.split(line, comments=True) for line in lines]
+    return [words[1:] for words in split if words[0] == program]
+
+
+def paths_of_commands() -> Iterator[tuple[str, ...]]:
+    """Every command that the program has, such as ("labels", "check")."""
+
+    def walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        if hasattr(command, "commands"):
+            for name, child in command.commands.items():
+                yield from walk(child, (*path, name))
+        else:
+            yield path
+
+    return walk(typer.main.get_command(app), ())
+
+
+def help_of(path: tuple[str, ...]) -> str:
+    """What ``--help`` of a command prints, on a wide terminal."""
+    result = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "300", "TERM": "dumb"})
+    assert result.exit_code == 0
+    return result.output
+
+
+def test_the_readme_begins_with_what_it_is_and_the_two_commands() -> None:
+    title, sentence = README.split("\n\n")[:2]
+    assert title == "# ecgscreen"
+    assert sentence.count(".") == 1
+    first = [words.partition("#")[0].strip() for words in shell_lines(README)[:2]]
+    assert first == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize("words", commands("ecgscreen"), ids=" ".join)
+def test_every_command_line_is_one_that_the_program_takes(words: list[str]) -> None:
+    command: Any = typer.main.get_command(app)
+    path: tuple[str, ...] = ()
+    while hasattr(command, "commands"):
+        assert words[len(path)] in command.commands
+        command = command.commands[words[len(path)]]
+        path = (*path, words[len(path)])
+    # Parses and checks, as a call would, and calls nothing.
+    command.make_context(path[-1], words[len(path) :])
+    printed = help_of(path)
+    for option in (word for word in words if word.startswith("--")):
+        assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", printed), option
+
+
+def test_the_readme_shows_the_main_commands() -> None:
+    shown = {words[0] for words in commands("ecgscreen")}
+    assert {"scan", "simulate", "labels", "train", "evaluate"} <= shown
+
+
+@pytest.mark.parametrize("path", list(paths_of_commands()), ids=" ".join)
+def test_every_command_is_mentioned(path: tuple[str, ...]) -> None:
+    spelling = " ".join(path)
+    assert f"ecgscreen {spelling}" in README or f"`{spelling}`" in README
+
+
+def test_options_in_the_running_text_exist() -> None:
+    text = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
+    known = "".join(help_of(path) for path in paths_of_commands())
+    for option in re.findall(r"`(--[a-z-]+)", text):
+        assert re.search(rf"(?<![\w-]){option}(?![\w-])", known), option
+
+
+def test_the_table_of_exit_codes_is_complete() -> None:
+    section = README.split("## Exit codes")[1].split("\n## ")[0]
+    codes = [int(code) for code in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)]
+    assert codes == [code.value for code in ExitCode]
+
+
+def test_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for words in commands("make"):
+        assert re.search(rf"^{words[0]}:", makefile, re.MULTILINE), words
+
+
+def test_extras_exist() -> None:
+    installs = [word for words in commands("pip") for word in words]
+    installs += re.findall(r"pip install[^`]*'([^']+)'", README)
+    for extra in re.findall(r"\.\[(\w+)\]", " ".join(installs)):
+        assert extra in PROJECT["optional-dependencies"]
+
+
+def test_lists_named_by_their_file_ship() -> None:
+    named = set(re.findall(r"[`\s](\w+\.txt)\b", README)) - {"constraints.txt", "mine.txt"}
+    assert named
+    assert named <= set(shipped_lists())
+
+
+def test_the_list_shown_is_one_of_known_words() -> None:
+    (shown,) = (block for block in blocks(README, "") if block.startswith("# what we look for"))
+    vocabulary = load_vocabulary()
+    lines = [line for line in shown.splitlines() if not line.startswith("#")]
+    words = [word.strip() for line in lines for word in line.split("|")]
+    assert [word for word in words if vocabulary.find(word) is None] == []
+
+
+def test_the_columns_and_states_of_the_report_are_named() -> None:
+    report = README.split("## What the report holds")[1].split("\n## ")[0]
+    row = next(line for line in report.splitlines() if line.startswith("| `report.csv`"))
+    assert tuple(re.findall(r"`(\w+)`", row)) == COLUMNS
+    for status in Status:
+        assert f"`{status}`" in report
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_and_files_exist(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if "://" not in target:
+            assert (ROOT / target).exists(), target
+    for path in re.findall(r"`((?:ecgscreen|engines|trainer|bench|tests)/[\w./]*)`", text):
+        assert (ROOT / path).exists(), path
+    for module in re.findall(r"python -m ((?:bench|trainer|ecgscreen)[\w.]*)", text):
+        assert (ROOT / f"{module.replace('.', '/')}.py").is_file() or (ROOT / module).is_dir()
+
+
+def test_the_layout_names_folders_that_exist() -> None:
+    (layout,) = (block for block in blocks(README, "") if block.startswith("ecgscreen/"))
+    for line in layout.splitlines():
+        assert (ROOT / line.split()[0]).is_dir()
+
+
+def test_every_dependency_is_explained() -> None:
+    table = CONTRIBUTING.split("## Why each dependency")[1].split("\n## ")[0]
+    explained = set(re.findall(r"^\| ([a-z][\w-]+) \|", table, re.MULTILINE)) - {"package"}
+    declared = [*PROJECT["dependencies"], *chain(*PROJECT["optional-dependencies"].values())]
+    assert explained == {Requirement(text).name for text in declared} - {"ecgscreen"}
+
+
+def test_the_versions_agree() -> None:
+    assert PROJECT["version"] == __version__
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{__version__}]" in changelog
