@@ -1,0 +1,146 @@
+"""A run that was cut off goes on as if nothing had happened; measuring it changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ecgscreen.errors import UsageError
+from ecgscreen.vocabulary import load_vocabulary
+from tests.tiny_bundle import ENCODER, TRAIN_FOLD, VALIDATION_FOLD
+from trainer.checkpoint import Checkpoint
+from trainer.config import PRESETS, TrainConfig
+from trainer.data import LabelledRecordings, load_ptbxl
+from trainer.train import TrainedModel, train
+
+VOCABULARY = load_vocabulary()
+
+
+class CutOffError(Exception):
+    """The power went."""
+
+
+@pytest.fixture(scope="module")
+def config(language_model: Path) -> TrainConfig:
+    return TrainConfig(
+        train_folds=(TRAIN_FOLD,),
+        validation_folds=(VALIDATION_FOLD,),
+        epochs=2,
+        batch_size=24,
+        validate_every=0,
+        text_encoder=str(language_model),
+        encoder=ENCODER,
+        device="cpu",
+    )
+
+
+@pytest.fixture(scope="module")
+def recordings(simulated_ptbxl: Path, config: TrainConfig) -> LabelledRecordings:
+    folds = (TRAIN_FOLD, VALIDATION_FOLD)
+    return load_ptbxl([simulated_ptbxl], folds, VOCABULARY, config.preprocess)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(recordings: LabelledRecordings, config: TrainConfig) -> TrainedModel:
+    return train(recordings, VOCABULARY, config)
+
+
+def cut_off(
+    recordings: LabelledRecordings, config: TrainConfig, file: Path, *, after_step: int
+) -> None:
+    def stop(step: int, _loss: float) -> None:
+        if step > after_step:
+            raise CutOffError
+
+    with pytest.raises(CutOffError):
+        train(recordings, VOCABULARY, config, on_step=stop, checkpoint=Checkpoint(file, every_s=0))
+
+
+def same(a: TrainedModel, b: TrainedModel) -> bool:
+    left, right = a.model.state_dict(), b.model.state_dict()
+    return all(torch.equal(left[key], right[key]) for key in left)
+
+
+@pytest.mark.parametrize("after_step", [1, 3, 4])
+def test_resumed_run_is_the_uninterrupted_one(
+    recordings: LabelledRecordings,
+    config: TrainConfig,
+    uninterrupted: TrainedModel,
+    tmp_path: Path,
+    after_step: int,
+) -> None:
+    # Three steps an epoch: within the first, at its end, within the second.
+    file = tmp_path / "run.checkpoint"
+    cut_off(recordings, config, file, after_step=after_step)
+    torch.manual_seed(999)
+    resumed = train(recordings, VOCABULARY, config, checkpoint=Checkpoint(file, resume=True))
+    assert [e.loss for e in resumed.history] == [e.loss for e in uninterrupted.history]
+    assert same(resumed, uninterrupted)
+    assert not file.exists()
+
+
+def test_the_papers_preset_resumes_too(
+    recordings: LabelledRecordings, config: TrainConfig, tmp_path: Path
+) -> None:
+    options = PRESETS["paper"] | {"epochs": 2, "batch_size": 24, "view_weight": 0.5}
+    paper = replace(config, **options, feature_weight=0.5)
+    file = tmp_path / "run.checkpoint"
+    whole = train(recordings, VOCABULARY, paper)
+    cut_off(recordings, paper, file, after_step=2)
+    resumed = train(recordings, VOCABULARY, paper, checkpoint=Checkpoint(file, resume=True))
+    assert same(resumed, whole)
+
+
+def test_validation_changes_nothing(
+    recordings: LabelledRecordings, config: TrainConfig, uninterrupted: TrainedModel
+) -> None:
+    watched = train(recordings, VOCABULARY, replace(config, validate_every=1))
+    assert same(watched, uninterrupted)
+    assert all(0 <= epoch.validation_auc <= 1 for epoch in watched.history)
+
+
+def test_a_checkpoint_of_another_run_is_refused(
+    recordings: LabelledRecordings, config: TrainConfig, tmp_path: Path
+) -> None:
+    file = tmp_path / "run.checkpoint"
+    cut_off(recordings, config, file, after_step=1)
+    other = replace(config, learning_rate=1e-4)
+    with pytest.raises(UsageError, match="learning_rate differ"):
+        train(recordings, VOCABULARY, other, checkpoint=Checkpoint(file, resume=True))
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(
+    recordings: LabelledRecordings, config: TrainConfig, tmp_path: Path
+) -> None:
+    file = tmp_path / "run.checkpoint"
+    file.write_bytes(b"not a checkpoint")
+    with pytest.raises(UsageError, match="no checkpoint"):
+        train(recordings, VOCABULARY, config, checkpoint=Checkpoint(file, resume=True))
+
+
+def test_a_crash_while_writing_leaves_the_old_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = Checkpoint(tmp_path / "run.checkpoint", resume=True)
+    checkpoint.save({"total": 1.0}, {"seed": 0})
+
+    def fail(_state: object, _file: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        checkpoint.save({"total": 2.0}, {"seed": 0})
+    assert checkpoint.load({"seed": 0}) == {"total": 1.0}
+
+
+def test_checkpoints_are_written_by_the_clock(tmp_path: Path) -> None:
+    now = [0.0]
+    checkpoint = Checkpoint(tmp_path / "c", every_s=10.0, clock=lambda: now[0])
+    due = []
+    for second in (5.0, 11.0, 15.0, 22.0):
+        now[0] = second
+        due.append(checkpoint.due())
+    assert due == [False, True, False, True]
