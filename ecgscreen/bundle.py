@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -30,7 +31,23 @@ FILES = (
 )
 OPTIONAL_FILES = frozenset({"reference.npz"})
 _MAX_MANIFEST_BYTES = 4 << 20
+_MAX_FILE_BYTES = 1 << 30
 _ADVICE = "copy the whole bundle again from where it was exported"
+_EXPECTED = {
+    "name": str,
+    "embedding_size": int,
+    "files": dict,
+    "lead_order": list,
+    "preprocessing": dict,
+    "text_encoder/name": str,
+    "text_encoder/sha256": str,
+    "training/date": str,
+    "training/dataset": list,
+    "training/n_recordings": int,
+    "training/seen_concepts": list,
+    "reference/population": str,
+}
+"""What the manifest has to say, and of which kind."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +137,25 @@ class Bundle:
     @cached_property
     def concepts(self) -> dict[str, NDArray[np.float32]]:
         """Unit vectors, float32 (D,), of the vocabulary's concepts by id."""
-        arrays = self._arrays("concepts.npz")
-        return dict(zip(arrays["ids"].tolist(), arrays["embeddings"], strict=True))
+        ids, embeddings = self._arrays("concepts.npz", "ids", "embeddings")
+        return dict(zip(ids.tolist(), embeddings, strict=True))
+
+    def direction(self, concept_id: str) -> NDArray[np.float32]:
+        """The unit vector of a concept, float32 (D,).
+
+        Raises
+        ------
+        BundleError
+            If the bundle is older than the concept.
+        """
+        try:
+            return self.concepts[concept_id]
+        except KeyError:
+            raise BundleError(
+                f"{self.path}: holds no concept {concept_id!r}: it was exported with another "
+                "vocabulary",
+                "use the version of ecgscreen that the bundle was made for, or export it again",
+            ) from None
 
     @cached_property
     def concept_texts(self) -> NDArray[np.float32]:
@@ -129,7 +163,7 @@ class Bundle:
 
         Rows in the order of `concepts`; free text is held against them.
         """
-        texts: NDArray[np.float32] = self._arrays("concepts.npz")["texts"]
+        (texts,) = self._arrays("concepts.npz", "texts")
         return texts.astype(np.float32)
 
     @cached_property
@@ -140,36 +174,37 @@ class Bundle:
     @cached_property
     def text_head(self) -> TextHead:
         """The projection for words that `concepts` does not hold."""
-        arrays = self._arrays("text_head.npz")
-        return TextHead(**{key: arrays[key] for key in TextHead.__dataclass_fields__})
+        return TextHead(*self._arrays("text_head.npz", *TextHead.__dataclass_fields__))
 
     @cached_property
     def reference(self) -> NDArray[np.float16] | None:
         """Embeddings of the reference population, float16 (R, D), or None if left out."""
         if "reference.npz" not in self.contents:
             return None
-        embeddings: NDArray[np.float16] = self._arrays("reference.npz")["embeddings"]
+        (embeddings,) = self._arrays("reference.npz", "embeddings")
         return embeddings
 
     @cached_property
     def operating_points(self) -> dict[str, OperatingPoint]:
         """Operating points by concept id, learned on the bundle's validation fold."""
-        calibration = json.loads(self.contents["calibration.json"])
-        return {
-            concept: OperatingPoint(**point)
-            for concept, point in calibration["operating_points"].items()
-        }
+        name = "calibration.json"
+        try:
+            points = json.loads(self.contents[name])["operating_points"]
+            return {concept: OperatingPoint(**point) for concept, point in points.items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BundleError(f"{self.path / name}: not understood: {error}", _ADVICE) from error
 
     @cached_property
     def check(self) -> dict[str, NDArray[Any]]:
         """``windows``, ``lead_mask`` and the ``embeddings`` that an engine must give for them."""
-        return self._arrays("check.npz")
+        names = ("windows", "lead_mask", "embeddings")
+        return dict(zip(names, self._arrays("check.npz", *names), strict=True))
 
-    def _arrays(self, name: str) -> dict[str, NDArray[Any]]:
+    def _arrays(self, name: str, *keys: str) -> list[NDArray[Any]]:
         try:
             with np.load(io.BytesIO(self.contents[name]), allow_pickle=False) as arrays:
-                return dict(arrays)
-        except (ValueError, KeyError, OSError) as error:
+                return [arrays[key] for key in keys]
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise BundleError(f"{self.path / name}: {error}", _ADVICE) from error
 
 
@@ -191,8 +226,8 @@ def load_bundle(path: Path) -> Bundle:
     try:
         manifest = json.loads(raw)
         version = manifest["format_version"]
-        listed = dict(manifest["files"])
-        expected = {name: (int(f["bytes"]), str(f["sha256"])) for name, f in listed.items()}
+        if version == FORMAT_VERSION:
+            expected, config = _understand(manifest)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(
             f"{path / MANIFEST}: not a bundle's manifest: {error}", _ADVICE
@@ -203,26 +238,39 @@ def load_bundle(path: Path) -> Bundle:
             "use the version of ecgscreen that the bundle was made for, or export it again",
         )
     contents = {}
-    for name in FILES:
-        if name not in expected:
-            if name in OPTIONAL_FILES:
-                continue
-            raise BundleError(f"{path / MANIFEST}: does not list {name}", _ADVICE)
-        size, sha256 = expected[name]
+    for name, (size, sha256) in expected.items():
         contents[name] = _read(path, name, size)
         if len(contents[name]) != size:
-            raise BundleError(
-                f"{path / name}: {len(contents[name])} bytes, expected {size}", _ADVICE
-            )
+            found = f"{len(contents[name])}" if len(contents[name]) < size else "more"
+            raise BundleError(f"{path / name}: {found} bytes, expected {size}", _ADVICE)
         if (found := hashlib.sha256(contents[name]).hexdigest()) != sha256:
             raise BundleError(f"{path / name}: SHA-256 {found}, expected {sha256}", _ADVICE)
-    try:
-        if tuple(manifest["lead_order"]) != LEADS:
-            raise ValueError(f"lead order {manifest['lead_order']}, expected {list(LEADS)}")
-        config = PreprocessConfig.from_dict(manifest["preprocessing"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{path / MANIFEST}: {error}", _ADVICE) from error
     return Bundle(path, hashlib.sha256(raw).hexdigest(), manifest, config, contents)
+
+
+def _understand(
+    manifest: dict[str, Any],
+) -> tuple[dict[str, tuple[int, str]], PreprocessConfig]:
+    """Size and SHA-256 of every file, and the preprocessing; says what is not as it should be."""
+    for key, kind in _EXPECTED.items():
+        section, _, entry = key.rpartition("/")
+        holder = manifest.get(section) if section else manifest
+        value = holder.get(entry) if isinstance(holder, dict) else None
+        if not isinstance(value, kind):
+            raise TypeError(f"{key} is {value!r}, expected {kind.__name__}")
+    if tuple(manifest["lead_order"]) != LEADS:
+        raise ValueError(f"lead order {manifest['lead_order']}, expected {list(LEADS)}")
+    listed = manifest["files"]
+    if missing := [name for name in FILES if name not in {*listed, *OPTIONAL_FILES}]:
+        raise ValueError(f"does not list {', '.join(missing)}")
+    expected = {}
+    for name in FILES:
+        if name in listed:
+            size, sha256 = listed[name]["bytes"], listed[name]["sha256"]
+            if not isinstance(size, int) or not 0 <= size <= _MAX_FILE_BYTES:
+                raise ValueError(f"{name} of {size!r} bytes, expected up to {_MAX_FILE_BYTES}")
+            expected[name] = (size, sha256)
+    return expected, PreprocessConfig.from_dict(manifest["preprocessing"])
 
 
 def _read(folder: Path, name: str, limit: int) -> bytes:

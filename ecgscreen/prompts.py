@@ -58,7 +58,8 @@ def embed_list(
         If a line needs a language model that is not installed, or lies far from every ECG
         concept.
     BundleError
-        If the installed language model is not the one that the bundle was trained with.
+        If the installed language model is not the one that the bundle was trained with, or the
+        bundle does not hold a concept of the list.
     """
     unknown = unknown_lines(diagnoses)
     free_text: dict[str, NDArray[np.float32]] = {}
@@ -75,7 +76,7 @@ def embed_list(
             free_text.update(zip(diagnosis.free_texts, projected, strict=True))
     vectors = [
         [
-            *(bundle.concepts[concept] for concept in diagnosis.concept_ids),
+            *(bundle.direction(concept) for concept in diagnosis.concept_ids),
             *(free_text[text] for text in diagnosis.free_texts),
         ]
         for diagnosis in diagnoses.diagnoses

@@ -152,7 +152,7 @@ def evaluate_embeddings(
 ) -> Evaluation:
     """See `evaluate_ptbxl`; for recordings that are embedded already."""
     names = [concept.id for concept in classes]
-    directions = quantise_directions(np.stack([bundle.concepts[name] for name in names]))
+    directions = quantise_directions(np.stack([bundle.direction(name) for name in names]))
     scores = score(embeddings, directions)
     columns = [recordings.concept_ids.index(name) for name in names]
     positive = recordings.carried[:, columns]
