@@ -68,7 +68,7 @@ class TextEncoder:
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(place)
             self._model: Any = AutoModel.from_pretrained(place).eval()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise UsageError(
                 f"there is no language model {name_or_folder!r}: {error}",
                 "name a folder with a Hugging Face model, or a hub name where the hub is reached",

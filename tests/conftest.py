@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,17 @@ def bundle_dir(
 
     folder = tmp_path_factory.mktemp("bundles") / "tiny"
     return write_tiny_bundle(folder, simulated_ptbxl, language_model)
+
+
+@pytest.fixture
+def empty_home(tmp_path: Path) -> Path:
+    """An empty folder to be the home of a process started by `tests.offline.run_offline`."""
+    from tests.offline import SOCKET_CALL, run_offline
+
+    if sys.platform != "linux" or platform.machine() not in SOCKET_CALL:
+        pytest.skip("the filter against internet sockets is for Linux on x86_64 and aarch64")
+    folder = tmp_path / "home"
+    folder.mkdir()
+    if (attempt := run_offline("", folder)).returncode != 0:
+        pytest.skip(f"no system call filter can be set here: {attempt.stderr[-200:]}")
+    return folder

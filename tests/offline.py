@@ -11,8 +11,11 @@ import ctypes
 import os
 import platform
 import struct
+import subprocess
 import sys
+from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 SOCKET_CALL = {"x86_64": 41, "aarch64": 198}
 _LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06  # BPF_LD|W|ABS, BPF_JMP|JEQ|K, BPF_RET|K
 _ALLOW, _KILL_PROCESS = 0x7FFF0000, 0x80000000
@@ -46,6 +49,21 @@ def forbid_internet_sockets() -> None:
         if libc.prctl(*arguments) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
+
+
+def run_offline(code: str, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code under the filter, its home and its temporary folder being `home`."""
+    environment = {key: value for key, value in os.environ.items() if key != "CI"}
+    environment |= {"HOME": str(home), "TMPDIR": str(home), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, __file__, sys.executable, "-c", code, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        cwd=home,
+    )
 
 
 if __name__ == "__main__":
