@@ -6,6 +6,8 @@ the objectives with text.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -129,17 +131,50 @@ def draw_labelled(
     return np.sort(ranked[:wanted])
 
 
-def probe_scores(
+@dataclass(frozen=True)
+class LinearProbe:
+    """Logistic regressions on frozen, standardised features.
+
+    Attributes
+    ----------
+    encoder
+        Frozen.
+    mean, spread
+        Of the features of the training recordings, shape (F,).
+    columns
+        Concepts that it was fitted for, shape (K',).
+    linear
+        From F features to K' logits.
+    penalty
+        That the validation rows chose.
+    """
+
+    encoder: ResNet1d
+    mean: Tensor
+    spread: Tensor
+    columns: NDArray[np.intp]
+    linear: nn.Linear
+    penalty: float
+
+    def scores(self, recordings: LabelledRecordings, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Logits of all concepts, shape (len(rows), K); 0 for what it was not fitted for."""
+        features = (pooled_features(self.encoder, recordings, rows) - self.mean) / self.spread
+        scores = np.zeros((len(rows), len(recordings.concept_ids)), dtype=np.float32)
+        with torch.inference_mode():
+            scores[:, self.columns] = self.linear(features).numpy()
+        return scores
+
+
+def fit_probe(
     encoder: ResNet1d,
     recordings: LabelledRecordings,
     train_rows: NDArray[np.intp],
     validation_rows: NDArray[np.intp],
-    score_rows: NDArray[np.intp],
-) -> NDArray[np.float32]:
-    """Scores of a linear probe: logistic regressions on frozen features, one a concept.
+) -> LinearProbe:
+    """Fit a logistic regression a concept on frozen features (Chen et al., ICML 2020, section 4).
 
-    Features are standardised by the training rows. The L2 penalty is the one of `PROBE_PENALTIES`
-    with the largest macro AUC on the validation rows. Protocol: Chen et al., ICML 2020, section 4.
+    The L2 penalty is the one of `PROBE_PENALTIES` with the largest macro AUC on the validation
+    rows, over the concepts with enough positives there.
 
     Parameters
     ----------
@@ -147,42 +182,33 @@ def probe_scores(
         Frozen.
     recordings
         All of them.
-    train_rows, validation_rows, score_rows
-        Fitted on, penalty chosen on, scored.
-
-    Returns
-    -------
-    float32, shape (len(score_rows), n_concepts): logits, 0 for concepts without both positives and
-    negatives among the training rows.
+    train_rows, validation_rows
+        Fitted on, penalty chosen on. Concepts without both positives and negatives among the
+        training rows are left out.
     """
-    train = pooled_features(encoder, recordings, train_rows)
-    mean, spread = train.mean(dim=0), train.std(dim=0) + 1e-6
-    train = (train - mean) / spread
-    validation, wanted = (
-        (pooled_features(encoder, recordings, rows) - mean) / spread
-        for rows in (validation_rows, score_rows)
-    )
+    features = pooled_features(encoder, recordings, train_rows)
+    mean, spread = features.mean(dim=0), features.std(dim=0) + 1e-6
+    features = (features - mean) / spread
     carried = recordings.carried[train_rows]
     columns = np.flatnonzero(carried.any(axis=0) & ~carried.all(axis=0))
     target = torch.from_numpy(carried[:, columns].astype(np.float32))
-    positive = recordings.carried[np.ix_(validation_rows, columns)]
-    counted = measurable(positive)
-    best, chosen = -np.inf, None
-    for penalty in PROBE_PENALTIES:
-        probe = _fit_probe(train, target, penalty)
-        with torch.inference_mode():
-            found = probe(validation).numpy()[:, counted]
-        value = macro_auc(found, positive[:, counted]) if counted.any() else 0.0
-        if value > best:
-            best, chosen = value, probe
-    scores = np.zeros((len(score_rows), len(recordings.concept_ids)), dtype=np.float32)
-    if chosen is not None:
-        with torch.inference_mode():
-            scores[:, columns] = chosen(wanted).numpy()
-    return scores
+    positive = recordings.carried[validation_rows]
+    counted = np.flatnonzero(measurable(positive))
+    probes = [
+        LinearProbe(encoder, mean, spread, columns, _fit_linear(features, target, penalty), penalty)
+        for penalty in PROBE_PENALTIES
+    ]
+    if not len(counted):
+        return probes[0]
+    return max(
+        probes,
+        key=lambda probe: macro_auc(
+            probe.scores(recordings, validation_rows)[:, counted], positive[:, counted]
+        ),
+    )
 
 
-def _fit_probe(features: Tensor, target: Tensor, penalty: float) -> nn.Linear:
+def _fit_linear(features: Tensor, target: Tensor, penalty: float) -> nn.Linear:
     """Minimise mean cross-entropy a concept plus ``penalty / 2 * |w|^2``, from zero."""
     # A tensor made in inference mode cannot take part in a gradient.
     features = features.clone()

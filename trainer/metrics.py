@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -159,14 +159,25 @@ def bootstrap_interval(
     replicates, seed
         Of the bootstrap.
     """
+    values = [
+        statistic(drawn) for drawn in bootstrap_draws(patients, replicates=replicates, seed=seed)
+    ]
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return Interval(float(low), float(high))
+
+
+def bootstrap_draws(
+    patients: NDArray[np.str_], *, replicates: int = 1000, seed: int = 0
+) -> Iterator[NDArray[np.intp]]:
+    """Row numbers, repeated as drawn; the same for the same patients, so that differences pair.
+
+    See `bootstrap_interval` for the arguments.
+    """
     rng = np.random.default_rng(seed)
     _, owner = np.unique(patients, return_inverse=True)
     by_patient = np.argsort(owner, kind="stable")
     ends = np.cumsum(np.bincount(owner))
     groups = np.split(by_patient, ends[:-1])
-    values = [
-        statistic(np.concatenate([groups[i] for i in rng.integers(len(groups), size=len(groups))]))
-        for _ in range(replicates)
-    ]
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return Interval(float(low), float(high))
+    for _ in range(replicates):
+        drawn = rng.integers(len(groups), size=len(groups))
+        yield np.concatenate([groups[i] for i in drawn])

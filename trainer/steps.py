@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -46,6 +47,10 @@ class Epoch:
     loss: float
     learning_rate: float
     validation_auc: float = float("nan")
+
+    def to_dict(self) -> dict[str, float | None]:
+        """As saved in JSON, which has no NaN: None says that there is no figure."""
+        return {key: value if math.isfinite(value) else None for key, value in vars(self).items()}
 
 
 class Steps:

@@ -15,7 +15,7 @@ from trainer.baselines import (
     SimClrObjective,
     SupervisedObjective,
     draw_labelled,
-    probe_scores,
+    fit_probe,
     random_encoder,
 )
 from trainer.config import TrainConfig
@@ -97,9 +97,8 @@ def test_probe_tells_what_features_hold_and_nothing_it_was_not_shown(
     loud = recordings.windows.std(axis=(1, 2))
     carried = np.zeros_like(recordings.carried)
     carried[:, 0] = loud > np.median(loud)
-    scores = probe_scores(
-        random_encoder(ENCODER, 0), replace(recordings, carried=carried), train, test, test
-    )
+    labelled = replace(recordings, carried=carried)
+    scores = fit_probe(random_encoder(ENCODER, 0), labelled, train, test).scores(labelled, test)
     assert (scores[:, 1:] == 0).all()
     positive = carried[test, 0]
     assert scores[positive, 0].mean() > scores[~positive, 0].mean() + 1
