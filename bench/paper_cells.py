@@ -18,9 +18,10 @@ from trainer.baselines import (
     SimClrObjective,
     SupervisedObjective,
     draw_labelled,
-    probe_scores,
+    fit_probe,
     random_encoder,
 )
+from trainer.checkpoint import Checkpoint
 from trainer.config import PRESETS, TrainConfig
 from trainer.data import LabelledRecordings
 from trainer.encoder import ResNet1d
@@ -89,11 +90,14 @@ class Cell:
         K ids.
     validation, test
         float32, shapes (N8, K) and (N9, K); NaN for a concept that the row cannot tell.
+    elsewhere
+        float32, shape (M, K): of another set, if there is one.
     """
 
     concept_ids: tuple[str, ...]
     validation: NDArray[np.float32]
     test: NDArray[np.float32]
+    elsewhere: NDArray[np.float32] | None = None
 
 
 def config_of(row: Row, seed: int, epochs: int) -> TrainConfig:
@@ -106,6 +110,7 @@ def make_cell(
     row: Row,
     config: TrainConfig,
     recordings: LabelledRecordings,
+    elsewhere: LabelledRecordings | None,
     vocabulary: Vocabulary,
     folder: Path,
     say: Callable[[str], None],
@@ -118,6 +123,8 @@ def make_cell(
         See `config_of`.
     recordings
         Of folds 1 to 9.
+    elsewhere
+        Recordings of another set to score as well.
     vocabulary
         Of the texts.
     folder
@@ -127,16 +134,15 @@ def make_cell(
     """
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    history: list[Epoch] = []
+    history: tuple[Epoch, ...] = ()
+    checkpoint = Checkpoint(folder / "run.checkpoint", resume=True)
 
     def report(epoch: Epoch) -> None:
-        history.append(epoch)
         say(f"epoch {epoch.number}: loss {epoch.loss:.3f}, AUC {epoch.validation_auc:.3f}")
 
     rows = training_rows(recordings, config)
     validation = rows_of_folds(recordings.folds, [VALIDATION_FOLD])
     test = rows_of_folds(recordings.folds, [TEST_FOLD])
-    scored = np.concatenate([validation, test])
     torch.manual_seed(config.seed)
     objective: Objective | None = None
     encoder: ResNet1d | None = None
@@ -146,31 +152,40 @@ def make_cell(
         objective = SupervisedObjective(recordings, rows, config)
     elif row.kind == "simclr":
         pretraining = SimClrObjective(recordings, rows, config)
-        fit(pretraining, recordings, rows, config, report)
+        history = fit(pretraining, recordings, rows, config, report, checkpoint=checkpoint)
         encoder = pretraining.model.encoder
     else:
         encoder = random_encoder(config.encoder, config.seed)
-    scores = np.full((len(scored), len(recordings.concept_ids)), np.nan, dtype=np.float32)
+    sets = {"validation": (recordings, validation), "test": (recordings, test)}
+    if elsewhere is not None:
+        sets["elsewhere"] = (elsewhere, np.arange(len(elsewhere.windows)))
+    scores: dict[str, NDArray[np.float32]] = {}
     if objective is not None:
-        fit(objective, recordings, rows, config, report)
-        scores[:, objective.seen_columns] = score_rows(objective, recordings, scored)
+        history = fit(objective, recordings, rows, config, report, checkpoint=checkpoint)
         torch.save(objective.model.state_dict(), folder / "model.pt")
+        scores = {key: _scores(objective, *where) for key, where in sets.items()}
     elif encoder is not None:
         labelled = draw_labelled(recordings.patients, rows, row.share, config.seed)
-        scores = probe_scores(encoder, recordings, labelled, validation, scored)
-    np.savez_compressed(
-        folder / "scores.npz",
-        concept_ids=np.array(recordings.concept_ids),
-        validation=scores[: len(validation)],
-        test=scores[len(validation) :],
-    )
+        probe = fit_probe(encoder, recordings, labelled, validation)
+        scores = {key: probe.scores(*where) for key, where in sets.items()}
+    arrays: dict[str, Any] = {"concept_ids": np.array(recordings.concept_ids), **scores}
+    np.savez_compressed(folder / "scores.npz", **arrays)
     found = {
         "row": row.label,
         "config": config.to_dict(),
         "minutes": (time.monotonic() - started) / 60,
-        "history": [vars(epoch) for epoch in history],
+        "history": [epoch.to_dict() for epoch in history],
     }
     (folder / "cell.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def _scores(
+    objective: Objective, recordings: LabelledRecordings, rows: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Scores of all concepts, NaN for those that were not in the training recordings."""
+    scores = np.full((len(rows), len(recordings.concept_ids)), np.nan, dtype=np.float32)
+    scores[:, objective.seen_columns] = score_rows(objective, recordings, rows)
+    return scores
 
 
 def load_cell(folder: Path) -> Cell | None:
@@ -182,4 +197,5 @@ def load_cell(folder: Path) -> Cell | None:
             tuple(str(name) for name in arrays["concept_ids"]),
             arrays["validation"],
             arrays["test"],
+            arrays.get("elsewhere"),
         )
