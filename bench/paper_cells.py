@@ -177,6 +177,7 @@ def make_cell(
         "history": [epoch.to_dict() for epoch in history],
     }
     (folder / "cell.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    checkpoint.remove()
 
 
 def _scores(

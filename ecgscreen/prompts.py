@@ -72,6 +72,9 @@ def embed_list(
         for diagnosis in unknown:
             raw = text_encoder.embed(diagnosis.free_texts)
             _refuse_far_text(diagnoses.name, diagnosis, raw, bundle, vocabulary)
+            prompt = str(bundle.manifest["text_encoder"].get("prompt", "{text}"))
+            if prompt != "{text}":
+                raw = text_encoder.embed(prompted_texts(prompt, diagnosis.free_texts))
             projected = bundle.text_head.project(raw)
             free_text.update(zip(diagnosis.free_texts, projected, strict=True))
     vectors = [
@@ -85,6 +88,11 @@ def embed_list(
         directions=quantise_directions(np.stack([np.mean(v, axis=0) for v in vectors])),
         rows=tuple(_row(diagnosis, bundle) for diagnosis in diagnoses.diagnoses),
     )
+
+
+def prompted_texts(prompt: str, texts: Sequence[str]) -> list[str]:
+    """Texts as they are put to the language model: ``{text}`` in the prompt stands for each."""
+    return [prompt.replace("{text}", text) for text in texts]
 
 
 def _row(diagnosis: Diagnosis, bundle: Bundle) -> DiagnosisRow:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ecgscreen.bundle import FORMAT_VERSION, MANIFEST, OperatingPoint
 from ecgscreen.errors import UsageError
 from ecgscreen.preprocess import PreprocessConfig, preprocess
+from ecgscreen.prompts import prompted_texts
 from ecgscreen.recording import LEADS
 from ecgscreen.scoring import quantise_directions, score
 from ecgscreen.simulate import Rhythm, SimulationSettings, simulate
@@ -82,7 +83,7 @@ def export_bundle(
     check = _check_batch(reference_engine, config.preprocess)
     _hold_parity(onnx, check)
 
-    concepts = _concept_arrays(trained, vocabulary)
+    concepts = _concept_arrays(trained, vocabulary, config.prompt)
     directions = dict(zip(concepts["ids"].tolist(), concepts["embeddings"], strict=True))
     train_rows = rows_of_folds(recordings.folds, config.train_folds)
     validation_rows = rows_of_folds(recordings.folds, config.validation_folds)
@@ -119,6 +120,7 @@ def export_bundle(
         "text_encoder": {
             "name": trained.text_encoder.name,
             "sha256": trained.text_encoder.sha256,
+            "prompt": config.prompt,
         },
         "training": {
             "date": datetime.now(UTC).date().isoformat(),
@@ -178,13 +180,16 @@ def _check_batch(engine: Engine, config: PreprocessConfig) -> dict[str, NDArray[
     return {"windows": batch.astype(np.float32), "lead_mask": lead_mask, "embeddings": embeddings}
 
 
-def _concept_arrays(trained: TrainedModel, vocabulary: Vocabulary) -> dict[str, NDArray[Any]]:
+def _concept_arrays(
+    trained: TrainedModel, vocabulary: Vocabulary, prompt: str
+) -> dict[str, NDArray[Any]]:
     """Ids, directions, and places in the language model's own space, of all concepts."""
     head = trained.model.text.as_text_head()
     embeddings, texts = [], []
     for concept in vocabulary.concepts:
         raw = trained.text_encoder.embed(concept.wordings)
-        embeddings.append(_mean_direction(head.project(raw)))
+        prompted = trained.text_encoder.embed(prompted_texts(prompt, concept.wordings))
+        embeddings.append(_mean_direction(head.project(prompted)))
         texts.append(_mean_direction(raw))
     return {
         "ids": np.array([concept.id for concept in vocabulary.concepts]),

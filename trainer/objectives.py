@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ecgscreen.prompts import prompted_texts
 from ecgscreen.text_encoder import TextEncoder
 from ecgscreen.vocabulary import Vocabulary
 from trainer.config import TrainConfig
@@ -81,8 +82,7 @@ class _TextObjective(Objective):
         )
 
     def _embed(self, texts: Sequence[str]) -> Tensor:
-        prompts = [self._prompt.replace("{text}", text) for text in texts]
-        return torch.from_numpy(self.text_encoder.embed(prompts))
+        return torch.from_numpy(self.text_encoder.embed(prompted_texts(self._prompt, texts)))
 
     def score(self, features: Tensor) -> Tensor:
         """Cosines with the mean direction of each concept's wordings, shape (N, K)."""

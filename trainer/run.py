@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING
 import torch
 
 from ecgscreen.errors import UsageError
-from ecgscreen.text_encoder import PACKAGED
 from ecgscreen.vocabulary import load_vocabulary
-from trainer.config import TrainConfig
+from trainer.checkpoint import Checkpoint
+from trainer.config import PRESETS, TrainConfig
 from trainer.data import load_ptbxl
 from trainer.export import export_bundle
 from trainer.splits import parse_folds
-from trainer.train import Epoch, train
+from trainer.train import Epoch, train, training_rows
+from trainer.training_log import CSV_FILE, CURVES_FILE, write_csv, write_curves
+from trainer.training_progress import TrainingProgress
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 RUN_FILE = "train.json"
+CHECKPOINT_FILE = "run.checkpoint"
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,52 @@ class TrainRequest:
     name: str
     train_folds: str
     validation_folds: str
-    epochs: int
-    batch_size: int
+    epochs: int | None
+    batch_size: int | None
     seed: int
     text_encoder: str | None
     licence: str
     with_reference: bool
+    preset: str = "default"
+    objective: str | None = None
+    view_weight: float | None = None
+    feature_weight: float | None = None
+    feature_layers: tuple[int, ...] | None = None
+    precision: str | None = None
+    device: str | None = None
+    checkpoint_minutes: float = 5.0
+    resume: bool = False
+
+    def config(self) -> TrainConfig:
+        """The run: what was given, else the preset's, else `TrainConfig`'s own.
+
+        Raises
+        ------
+        UsageError
+            If something given is not usable.
+        """
+        if self.preset not in PRESETS:
+            raise UsageError(f"preset {self.preset!r}", f"choose {' or '.join(PRESETS)}")
+        try:
+            train_folds = parse_folds(self.train_folds)
+            validation_folds = parse_folds(self.validation_folds)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        given = {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "text_encoder": self.text_encoder,
+            "objective": self.objective,
+            "view_weight": self.view_weight,
+            "feature_weight": self.feature_weight,
+            "feature_layers": self.feature_layers,
+            "precision": self.precision,
+            "device": self.device,
+        }
+        options = PRESETS[self.preset] | {k: v for k, v in given.items() if v is not None}
+        return TrainConfig(
+            train_folds=train_folds, validation_folds=validation_folds, seed=self.seed, **options
+        )
 
 
 def run_training(request: TrainRequest, console: Console) -> None:
@@ -51,32 +94,43 @@ def run_training(request: TrainRequest, console: Console) -> None:
     """
     if request.out.exists() and any(request.out.iterdir()):
         raise UsageError(f"{request.out} is not empty", "name a folder that does not exist yet")
-    try:
-        train_folds = parse_folds(request.train_folds)
-        validation_folds = parse_folds(request.validation_folds)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    config = TrainConfig(
-        train_folds=train_folds,
-        validation_folds=validation_folds,
-        epochs=request.epochs,
-        batch_size=request.batch_size,
-        seed=request.seed,
-        text_encoder=request.text_encoder or PACKAGED,
-    )
+    config = request.config()
     vocabulary = load_vocabulary()
     recordings = load_ptbxl(
-        request.folders, (*train_folds, *validation_folds), vocabulary, config.preprocess
+        request.folders,
+        (*config.train_folds, *config.validation_folds),
+        vocabulary,
+        config.preprocess,
     )
     console.print(
         f"{len(recordings.windows)} recordings, {len(recordings.skipped)} left out; training on "
         f"folds {request.train_folds} with {torch.get_num_threads()} threads"
     )
+    if config.objective == "clip" and (n := sum(not text for text in recordings.reports)):
+        console.print(f"{n} recordings have no report: the names of their statements stand for it")
+    partial = request.out.with_name(f"{request.out.name}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    checkpoint = Checkpoint(
+        partial / CHECKPOINT_FILE, 60 * request.checkpoint_minutes, request.resume
+    )
+    steps_per_epoch = len(training_rows(recordings, config)) // config.batch_size
+    with TrainingProgress(console, config.epochs, steps_per_epoch) as progress:
+        history: list[Epoch] = []
 
-    def report(epoch: Epoch) -> None:
-        console.print(f"epoch {epoch.number} of {config.epochs}: loss {epoch.loss:.3f}")
+        def report(epoch: Epoch) -> None:
+            history.append(epoch)
+            progress.on_epoch(epoch)
+            write_csv(history, partial / CSV_FILE)
+            write_curves(history, partial / CURVES_FILE)
 
-    trained = train(recordings, vocabulary, config, report)
+        trained = train(
+            recordings,
+            vocabulary,
+            config,
+            report,
+            on_step=progress.on_step,
+            checkpoint=checkpoint,
+        )
     export_bundle(
         trained,
         recordings,
@@ -88,7 +142,12 @@ def run_training(request: TrainRequest, console: Console) -> None:
         licence=request.licence,
         with_reference=request.with_reference,
     )
-    history = [vars(epoch) for epoch in trained.history]
-    run = {"config": config.to_dict(), "history": history}
+    epochs = [epoch.to_dict() for epoch in trained.history]
+    run = {"config": config.to_dict(), "history": epochs}
     (request.out / RUN_FILE).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+    for file in (CSV_FILE, CURVES_FILE):
+        (partial / file).replace(request.out / file)
+    # Last of all: until the bundle is whole, there is something to go on from.
+    checkpoint.remove()
+    partial.rmdir()
     console.print(f"bundle {request.name} is in {request.out}")

@@ -121,11 +121,12 @@ def fit(
     config
         See `TrainConfig`.
     on_epoch
-        Called after each epoch.
+        Called after each epoch, in a resumed run for those before it too.
     on_step
         Called after each step with its number, from 1, and its loss.
     checkpoint
-        Where the state of the run is kept, if anywhere; removed at the end.
+        Where the state of the run is kept, if anywhere. The last one is written at the end:
+        whoever has made use of the model removes it.
 
     Returns
     -------
@@ -135,6 +136,8 @@ def fit(
     fingerprint = {**config.to_dict(), "kind": type(objective).__name__, "n": len(rows)}
     if checkpoint and (state := checkpoint.load(fingerprint)):
         steps.restore(state)
+        for epoch in steps.history:
+            on_epoch(epoch)
     validation = rows_of_folds(recordings.folds, config.validation_folds)
     while steps.epoch < config.epochs:
         steps.begin_epoch()
@@ -146,9 +149,9 @@ def fit(
         wanted = config.validate_every and (steps.epoch + 1) % config.validate_every == 0
         auc = _validation_auc(steps, validation) if wanted else float("nan")
         on_epoch(steps.end_epoch(auc))
-    steps.keep_averaged()
     if checkpoint:
-        checkpoint.remove()
+        checkpoint.save(steps.state(), fingerprint)
+    steps.keep_averaged()
     return tuple(steps.history)
 
 

@@ -79,7 +79,28 @@ def test_resumed_run_is_the_uninterrupted_one(
     resumed = train(recordings, VOCABULARY, config, checkpoint=Checkpoint(file, resume=True))
     assert [e.loss for e in resumed.history] == [e.loss for e in uninterrupted.history]
     assert same(resumed, uninterrupted)
-    assert not file.exists()
+
+
+def test_a_finished_run_is_not_trained_again(
+    recordings: LabelledRecordings,
+    config: TrainConfig,
+    uninterrupted: TrainedModel,
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "run.checkpoint"
+    train(recordings, VOCABULARY, config, checkpoint=Checkpoint(file))
+    steps: list[int] = []
+    numbers: list[int] = []
+    again = train(
+        recordings,
+        VOCABULARY,
+        config,
+        lambda epoch: numbers.append(epoch.number),
+        on_step=lambda step, _loss: steps.append(step),
+        checkpoint=Checkpoint(file, resume=True),
+    )
+    assert same(again, uninterrupted)
+    assert (steps, numbers) == ([], [1, 2])
 
 
 def test_the_papers_preset_resumes_too(
