@@ -73,7 +73,7 @@ class PyTorchEngine:
         self._batches = Batches(batch_size, n_leads, n_samples)
         self.info = EngineInfo(
             name="pytorch",
-            version=torch.__version__,
+            version=str(torch.__version__),
             device=torch.cuda.get_device_name() if device.startswith("cuda") else "CPU",
             precision=precision,
             batch_size=batch_size,

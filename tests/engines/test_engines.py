@@ -30,7 +30,7 @@ def test_rows_do_not_depend_on_batches_order_or_threads(
     name, precision = engine_and_precision
     order = np.random.default_rng(1).permutation(len(batch.windows))
     expected = None
-    for batch_size, n_threads in ((1, 1), (3, 1), (8, 1), (8, 2), (32, 1), (32, 2)):
+    for batch_size, n_threads in ((1, 1), (3, 1), (8, 1), (32, 1), (32, 2)):
         engine = load_engine(
             name, onnx_bytes, precision=precision, batch_size=batch_size, threads=n_threads
         )
@@ -130,6 +130,8 @@ def test_info_says_what_runs(engine_and_precision: tuple[str, str], onnx_bytes: 
     assert (info.name, info.precision, info.batch_size) == (name, precision, 5)
     assert info.device
     assert info.version[0].isdecimal()
+    # PyTorch's version is a class of its own, which HDF5 cannot store.
+    assert type(info.version) is str
 
 
 def test_auto_becomes_a_precision(onnx_bytes: bytes) -> None:

@@ -1,0 +1,175 @@
+"""Reading and preparing: a row or a prepared recording for each, the same from any process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgscreen.discover import Discovery, Found
+from ecgscreen.preparation import CHUNK, PreparedRecord, prepare_all, prepare_recording
+from ecgscreen.preprocess import PreprocessConfig
+from ecgscreen.recording import LEADS, Recording, SkippedRecording, SkipReason
+from ecgscreen.results import RecordResult, Status
+from ecgscreen.simulate import (
+    Artefacts,
+    Fault,
+    Rhythm,
+    SimulationSettings,
+    simulate,
+    write_dataset,
+    write_faulty,
+    write_wfdb,
+)
+
+CONFIG = PreprocessConfig()
+
+
+def heart(seconds: float = 10.0, artefacts: Artefacts | None = None) -> Recording:
+    settings = SimulationSettings(
+        Rhythm.SINUS, 250.0, seconds, seed=8, artefacts=artefacts or Artefacts()
+    )
+    return simulate(settings).recording
+
+
+def found(path: Path, problem: SkippedRecording | None = None) -> Found:
+    return Found(path, path.parent, path.name, problem)
+
+
+def prepared_as(path: Path) -> PreparedRecord:
+    result = prepare_recording(found(path), CONFIG)
+    assert isinstance(result, PreparedRecord), result
+    return result
+
+
+def row_of(path: Path, problem: SkippedRecording | None = None) -> RecordResult:
+    result = prepare_recording(found(path, problem), CONFIG)
+    assert isinstance(result, RecordResult)
+    assert result.path == path.name
+    assert result.n_windows == 0
+    return result
+
+
+def test_a_good_recording(tmp_path: Path) -> None:
+    record = prepared_as(write_wfdb(heart(23.0), tmp_path, "good"))
+    assert (record.name, record.quality, record.notes) == ("good.hea", "good", ())
+    assert (record.sampling_rate, record.duration_s) == (250.0, 23.0)
+    assert record.prepared.windows.shape == (3, 12, 1000)
+    assert record.prepared.lead_mask.all()
+
+
+def test_a_scored_row_keeps_everything(tmp_path: Path) -> None:
+    artefacts = Artefacts(off_leads=("V3",))
+    record = prepared_as(write_wfdb(heart(12.0, artefacts), tmp_path, "one"))
+    embeddings = np.random.default_rng(0).normal(size=(2, 16)).astype(np.float32)
+    row = record.scored(embeddings)
+    assert row.status is Status.SCORED
+    assert row.leads == tuple(name for name in LEADS if name != "V3")
+    assert row.quality == "usable: V3 flat"
+    assert row.embeddings.tobytes() == embeddings.astype(np.float16).tobytes()
+    assert row.window_starts_s.tolist() == [0.0, 2.0]
+    assert (row.reason, row.detail, row.duration_s) == ("", "", 12.0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_embedding_that_is_not_finite_is_an_error(tmp_path: Path, value: float) -> None:
+    record = prepared_as(write_wfdb(heart(), tmp_path, "one"))
+    row = record.scored(np.array([[1.0, value]], np.float32))
+    assert (row.status, row.reason) == (Status.ERROR, SkipReason.NO_EMBEDDING)
+    assert row.n_windows == 0
+
+
+FAULTS = {
+    Fault.TRUNCATED: (Status.ERROR, SkipReason.TRUNCATED),
+    Fault.ALL_ZERO: (Status.UNUSABLE, SkipReason.NO_USABLE_LEAD),
+    Fault.NO_SIGNAL_FILE: (Status.ERROR, SkipReason.NO_SIGNAL_FILE),
+    Fault.TOO_SHORT: (Status.UNUSABLE, SkipReason.TOO_SHORT),
+    Fault.NO_SIGNALS: (Status.ERROR, SkipReason.NO_SIGNALS),
+    Fault.ALL_INVALID: (Status.UNUSABLE, SkipReason.NO_USABLE_LEAD),
+    Fault.NO_KNOWN_LEAD: (Status.ERROR, SkipReason.NO_KNOWN_LEAD),
+    Fault.ZERO_SAMPLING_RATE: (Status.ERROR, SkipReason.BAD_SAMPLING_RATE),
+    Fault.ZERO_GAIN: (Status.ERROR, SkipReason.BAD_GAIN),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_faulty_recording_is_a_row_with_a_reason(tmp_path: Path, fault: Fault) -> None:
+    row = row_of(write_faulty(heart(), tmp_path, "bad", fault))
+    assert (row.status, row.reason) == FAULTS[fault]
+    assert row.detail
+    if row.status is Status.UNUSABLE:
+        # It was read: what is known of it is kept.
+        assert row.quality.startswith("unusable")
+        assert row.sampling_rate == 250.0
+        assert row.duration_s == (2.0 if fault is Fault.TOO_SHORT else 10.0)
+
+
+def test_a_problem_of_the_walk_is_passed_on(tmp_path: Path) -> None:
+    path = tmp_path / "alone.dat"
+    row = row_of(path, SkippedRecording(path, SkipReason.NO_HEADER, "alone.hea is not there"))
+    assert (row.status, row.reason) == (Status.ERROR, SkipReason.NO_HEADER)
+    assert row.detail == "alone.hea is not there"
+
+
+def test_a_recording_that_vanished(tmp_path: Path) -> None:
+    assert row_of(tmp_path / "gone.hea").status is Status.VANISHED
+
+
+def test_a_sampling_rate_beyond_the_filter_is_an_error(tmp_path: Path) -> None:
+    slow = replace(heart(), sampling_rate=50.0)
+    row = row_of(write_wfdb(slow, tmp_path, "slow"))
+    assert (row.status, row.reason) == (Status.ERROR, SkipReason.BAD_SAMPLING_RATE)
+    assert row.detail == "50 Hz, expected 80 to 20000 Hz"
+    assert row.sampling_rate == 50.0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """More recordings than a worker is given at once, some of them faulty."""
+    path = tmp_path_factory.mktemp("records")
+    write_dataset(path, CHUNK + 8, seed=4, faults=5)
+    return path
+
+
+def as_bytes(folder: Path, workers: int) -> list[tuple[str, bytes, bytes]]:
+    found = []
+    for record in prepare_all(Discovery([folder]), CONFIG, workers):
+        if isinstance(record, PreparedRecord):
+            windows, mask = record.prepared.windows, record.prepared.lead_mask
+            found.append((record.name, windows.tobytes(), mask.tobytes()))
+        else:
+            found.append((record.path, record.reason.encode(), record.detail.encode()))
+    return found
+
+
+def test_workers_change_nothing(folder: Path) -> None:
+    alone = as_bytes(folder, 0)
+    assert len(alone) == CHUNK + 8
+    assert [name for name, *_ in alone] == sorted(name for name, *_ in alone)
+    assert as_bytes(folder, 1) == alone
+    assert as_bytes(folder, 2) == alone
+
+
+def test_a_recording_alone_is_what_it_is_among_others(folder: Path) -> None:
+    for name, windows, _ in as_bytes(folder, 0)[:CHUNK:5]:
+        record = prepare_recording(found(folder / name), CONFIG)
+        if isinstance(record, PreparedRecord):
+            assert record.prepared.windows.tobytes() == windows
+
+
+@pytest.mark.parametrize(("workers", "most"), [(0, 1), (1, 4 * CHUNK)])
+def test_the_stream_is_read_as_it_is_needed(folder: Path, workers: int, most: int) -> None:
+    one = next(iter(Discovery([folder])))
+    taken = []
+
+    def endless() -> Iterator[Found]:
+        while True:
+            taken.append(one)
+            yield one
+
+    stream = prepare_all(endless(), CONFIG, workers)
+    next(iter(stream))
+    assert len(taken) <= most
