@@ -1,13 +1,35 @@
-"""The objectives against examples computed by hand."""
+"""Losses against examples computed by hand, and the objectives that are made of them."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from ecgscreen.vocabulary import load_vocabulary
+from tests.tiny_bundle import ENCODER, TRAIN_FOLD, VALIDATION_FOLD
+from trainer.augment import AugmentConfig
+from trainer.baselines import SimClrObjective
+from trainer.config import TrainConfig
+from trainer.data import LabelledRecordings, load_ptbxl
+from trainer.encoder import ResNet1d
 from trainer.losses import clip_loss, feature_approximation_loss, view_loss
+from trainer.objectives import ClipObjective, report_texts
+from trainer.splits import rows_of_folds
+from trainer.steps import Steps
+
+VOCABULARY = load_vocabulary()
+QUIET = AugmentConfig(
+    max_shift_s=1.0,
+    standardise_probability=0.0,
+    gain_spread=0.0,
+    max_noise=0.0,
+    lead_dropout_probability=0.0,
+)
 
 
 def test_clip_loss_of_two_pairs() -> None:
@@ -44,3 +66,80 @@ def test_feature_approximation_averages_layers_and_places() -> None:
     assert feature_approximation_loss([one_layer], [turned]).item() == pytest.approx(0.5)
     both = feature_approximation_loss([one_layer, one_layer], [turned, 3 * one_layer])
     assert both.item() == pytest.approx(0.25)
+
+
+@pytest.fixture(scope="module")
+def config(language_model: Path) -> TrainConfig:
+    return TrainConfig(
+        train_folds=(TRAIN_FOLD,),
+        validation_folds=(VALIDATION_FOLD,),
+        epochs=1,
+        batch_size=8,
+        measurement_weight=0.0,
+        text_encoder=str(language_model),
+        encoder=replace(ENCODER, dropout=0.0),
+        device="cpu",
+        precision="f32",
+    )
+
+
+@pytest.fixture(scope="module")
+def recordings(simulated_ptbxl: Path, config: TrainConfig) -> LabelledRecordings:
+    folds = (TRAIN_FOLD, VALIDATION_FOLD)
+    return load_ptbxl([simulated_ptbxl], folds, VOCABULARY, config.preprocess)
+
+
+def test_a_recording_without_report_is_told_by_its_statements(
+    recordings: LabelledRecordings,
+) -> None:
+    reports = ("sinusrhythmus. normales ekg", *[""] * (len(recordings.windows) - 1))
+    texts = report_texts(replace(recordings, reports=reports), VOCABULARY)
+    assert texts[0] == reports[0]
+    carried = {
+        recordings.concept_ids[k] for k in np.flatnonzero(recordings.carried[1])
+    }  # superclasses too, which no report names
+    named = {VOCABULARY.by_id[i].name for i in carried if VOCABULARY.by_id[i].kind == "statement"}
+    assert set(texts[1].split(", ")) == named
+    assert named
+
+
+def test_clip_objective_pairs_each_recording_with_its_own_report(
+    recordings: LabelledRecordings, config: TrainConfig
+) -> None:
+    reports = tuple(f"report number {k}" for k in range(len(recordings.windows)))
+    with_reports = replace(recordings, reports=reports)
+    clip = replace(config, objective="clip", prompt="The report of the ECG is that {text}")
+    rows = rows_of_folds(recordings.folds, [TRAIN_FOLD])
+    objective = ClipObjective(with_reports, rows, VOCABULARY, clip)
+    batch = rows[[5, 2, 9]]
+    features = torch.randn(3, 2 * ENCODER.widths[-1])
+    texts = objective.text_encoder.embed(
+        [f"The report of the ECG is that report number {row}" for row in batch]
+    )
+    with torch.no_grad():
+        found = objective.loss(features, batch, np.random.default_rng(0))
+        text = objective.model.text(torch.from_numpy(texts))
+        expected = clip_loss(objective.view(features), text, torch.tensor(1 / 0.07))
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_feature_maps_are_the_way_to_the_features() -> None:
+    encoder = ResNet1d(ENCODER).eval()
+    windows, mask = torch.randn(2, 12, 1000), torch.ones(2, 12)
+    with torch.no_grad():
+        maps = encoder.feature_maps(windows, mask)
+        assert torch.equal(encoder.pool(maps[-1]), encoder.features(windows, mask))
+    assert [m.shape[1] for m in maps] == [8, *ENCODER.widths]
+    assert [m.shape[2] for m in maps] == [250, 250, 125, 63, 32]
+
+
+@pytest.mark.parametrize(("weight", "equal"), [(0.0, False), (1.0, True)])
+def test_views_are_aligned_in_time_where_their_maps_are_compared(
+    recordings: LabelledRecordings, config: TrainConfig, weight: float, *, equal: bool
+) -> None:
+    # A shift is all that this augmentation does; without it both views are the recording.
+    options = replace(config, augment=QUIET, view_weight=1.0, feature_weight=weight)
+    rows = rows_of_folds(recordings.folds, [TRAIN_FOLD])
+    steps = Steps(SimClrObjective(recordings, rows, options), recordings, rows, options)
+    first, second = steps._view(rows[:8]), steps._view(rows[:8])
+    assert torch.equal(first.windows, second.windows) is equal
