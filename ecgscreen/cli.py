@@ -253,6 +253,12 @@ evaluate_app = typer.Typer(help="Measure a bundle on labelled recordings.", no_a
 app.add_typer(evaluate_app, name="evaluate")
 
 
+Protocol = Annotated[
+    str, typer.Option("--protocol", help="multilabel, or argmax: cases of one class only.")
+]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the figures here as JSON.")]
+
+
 @evaluate_app.command("ptb-xl")
 def evaluate_ptb_xl(
     folders: Annotated[
@@ -262,26 +268,66 @@ def evaluate_ptb_xl(
         str, typer.Option(help="superclass, subclass, diagnostic, form or rhythm.")
     ] = "superclass",
     folds: Annotated[str, typer.Option(help="Folds to measure on.")] = "9",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures here as JSON.")
-    ] = None,
+    protocol: Protocol = "multilabel",
+    json_file: Json = None,
     bundle: Bundle = None,
     engine: Engine = None,
     precision: Precision = "auto",
 ) -> None:
     """Macro AUC and more with 95 % intervals, against PTB-XL's statements."""
-    from ecgscreen.progress import stderr_console
-    from trainer.measure import MeasureRequest, measure_ptbxl
+    _measure("ptb-xl", folders, task, protocol, json_file, bundle, engine, precision, folds)
 
-    measure_ptbxl(
+
+def _evaluate_set(dataset: str, summary: str) -> None:
+    """Add a command for a set of its own; all of them take the same options."""
+
+    @evaluate_app.command(dataset, help=summary)
+    def command(
+        paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="What to measure on.")],
+        task: Annotated[
+            str | None,
+            typer.Option(help="A task of ptb-xl, or all. [default: the set's own, else all]"),
+        ] = None,
+        protocol: Protocol = "multilabel",
+        json_file: Json = None,
+        bundle: Bundle = None,
+        engine: Engine = None,
+        precision: Precision = "auto",
+    ) -> None:
+        _measure(dataset, paths, task, protocol, json_file, bundle, engine, precision)
+
+
+_evaluate_set("mit-bih", "Windows of 10 s of the MIT-BIH Arrhythmia Database: folders with .atr.")
+_evaluate_set("ludb", "Diagnoses of the Lobachevsky University Database: folders with ludb.csv.")
+_evaluate_set("cinc", "SNOMED codes of the PhysioNet/CinC Challenge: folders of headers with #Dx.")
+_evaluate_set("table", "Your own: CSV files with path, statements (AFIB;CLBBB) and patient_id.")
+
+
+def _measure(
+    dataset: str,
+    paths: Sequence[Path],
+    task: str | None,
+    protocol: str,
+    json_file: Path | None,
+    bundle: Path | None,
+    engine: str | None,
+    precision: str,
+    folds: str = "",
+) -> None:
+    from ecgscreen.progress import stderr_console
+    from trainer.measure import MeasureRequest, measure
+
+    measure(
         MeasureRequest(
-            folders=tuple(folders),
+            dataset=dataset,
+            paths=tuple(paths),
             task=task,
-            folds=folds,
+            protocol=protocol,
             json_file=json_file,
             bundle=bundle,
             engine=engine or "openvino",
             precision=precision,
+            folds=folds,
         ),
         stderr_console(quiet=False),
     )

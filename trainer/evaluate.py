@@ -14,7 +14,9 @@ from ecgscreen.errors import UsageError
 from ecgscreen.scoring import quantise_directions, score
 from ecgscreen.vocabulary import Concept, Vocabulary
 from engines.base import Engine
+from trainer.argmax import ArgmaxEvaluation, evaluate_argmax
 from trainer.data import LabelledRecordings, load_ptbxl
+from trainer.datasets.embedded import Labels
 from trainer.metrics import (
     ConfusionFigures,
     Interval,
@@ -24,6 +26,8 @@ from trainer.metrics import (
     macro_auc,
     measurable,
 )
+
+PROTOCOLS = ("multilabel", "argmax")
 
 SUBSET_TASKS = frozenset({"form", "rhythm"})
 """Reported on all recordings and on those with at least one statement of the task as well."""
@@ -70,12 +74,16 @@ class Evaluation:
         Classes with an operating point, over which the next figures go.
     accuracy, precision, recall, f1
         Macro means at the bundle's frozen operating points; NaN without any.
+    f1_ci
+        With such points: the 95 % interval of F1. A class of which a replicate has drawn no
+        positive is left out of that replicate's mean.
     n_labelled, macro_auc_labelled, macro_auc_labelled_ci
         The same on recordings with at least one statement of the task (form and rhythm).
     per_class
         By concept id.
     baselines
-        What flagging nothing, and flagging everything, would give on the same classes.
+        What flagging nothing, flagging everything, and flagging at random as often as a class
+        occurs (its expectation) would give on the same classes.
     """
 
     dataset: tuple[str, ...]
@@ -93,6 +101,7 @@ class Evaluation:
     precision: float
     recall: float
     f1: float
+    f1_ci: Interval | None
     n_labelled: int
     macro_auc_labelled: float
     macro_auc_labelled_ci: Interval | None
@@ -108,14 +117,17 @@ def evaluate_ptbxl(
     *,
     task: str,
     folds: Sequence[int],
-) -> Evaluation:
+    protocol: str = "multilabel",
+) -> Evaluation | ArgmaxEvaluation:
     """Score the recordings of some folds against the classes of a task, by their names.
 
     Raises
     ------
     UsageError
-        If the bundle was trained on one of the folds, or a folder is not in PTB-XL's layout.
+        If the bundle was trained on one of the folds, a folder is not in PTB-XL's layout, or
+        there is no such protocol.
     """
+    check_protocol(protocol)
     trained = set(folds) & set(bundle.manifest["training"].get("train_folds", []))
     if trained:
         raise UsageError(
@@ -123,16 +135,26 @@ def evaluate_ptbxl(
             "give other folds, or a bundle that was not trained on these",
         )
     recordings = load_ptbxl(folders, folds, vocabulary, bundle.preprocessing)
-    embeddings = embed(engine, recordings)
-    return evaluate_embeddings(
+    evaluate = evaluate_argmax if protocol == "argmax" else evaluate_embeddings
+    return evaluate(
         bundle,
         recordings,
-        embeddings,
+        embed(engine, recordings),
         vocabulary.task(task),
         task=task,
         dataset=tuple(folder.name for folder in folders),
         folds=tuple(folds),
     )
+
+
+def check_protocol(protocol: str) -> None:
+    """Raise `UsageError` if there is no such protocol."""
+    if protocol not in PROTOCOLS:
+        raise UsageError(
+            f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}",
+            "multilabel: every class on its own; argmax: the nearest of classes that exclude "
+            "each other",
+        )
 
 
 def embed(engine: Engine, recordings: LabelledRecordings) -> NDArray[np.float16]:
@@ -142,7 +164,7 @@ def embed(engine: Engine, recordings: LabelledRecordings) -> NDArray[np.float16]
 
 def evaluate_embeddings(
     bundle: Bundle,
-    recordings: LabelledRecordings,
+    recordings: Labels,
     embeddings: NDArray[np.float16],
     classes: Sequence[Concept],
     *,
@@ -187,6 +209,7 @@ def evaluate_embeddings(
         macro_auc_ci=value_interval,
         n_thresholds=int(at_threshold.sum()),
         **asdict(figures),
+        f1_ci=_f1_interval(scores, thresholds, positive, at_threshold, patients),
         n_labelled=len(labelled),
         macro_auc_labelled=labelled_value,
         macro_auc_labelled_ci=labelled_interval,
@@ -202,6 +225,7 @@ def evaluate_embeddings(
         baselines={
             "nothing flagged": _figures(scores, np.full(len(names), np.inf), positive, counted),
             "everything flagged": _figures(scores, np.full(len(names), -np.inf), positive, counted),
+            "prevalence": _at_random(positive, counted),
         },
     )
 
@@ -217,3 +241,34 @@ def _figures(
         return ConfusionFigures(nan, nan, nan, nan)
     flagged = scores[:, columns] >= thresholds[columns]
     return confusion_figures(flagged, positive[:, columns])
+
+
+def _f1_interval(
+    scores: NDArray[np.float32],
+    thresholds: NDArray[np.float64],
+    positive: NDArray[np.bool_],
+    columns: NDArray[np.bool_],
+    patients: NDArray[np.str_],
+) -> Interval | None:
+    if not columns.any():
+        return None
+    flagged, carried = scores[:, columns] >= thresholds[columns], positive[:, columns]
+
+    def f1(drawn: NDArray[np.intp]) -> float:
+        # Of a set with few patients many replicates lack a class: it is not told badly there.
+        present = carried[drawn].any(axis=0)
+        if not present.any():
+            return float("nan")
+        return confusion_figures(flagged[drawn][:, present], carried[drawn][:, present]).f1
+
+    return bootstrap_interval(f1, patients)
+
+
+def _at_random(positive: NDArray[np.bool_], columns: NDArray[np.bool_]) -> ConfusionFigures:
+    """A class is flagged with its own frequency: of what is flagged that share is right."""
+    if not columns.any():
+        nan = float("nan")
+        return ConfusionFigures(nan, nan, nan, nan)
+    share = positive[:, columns].mean(axis=0)
+    mean = float(share.mean())
+    return ConfusionFigures(float((share**2 + (1 - share) ** 2).mean()), mean, mean, mean)

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgscreen.bundle import default_bundle, load_bundle
+from ecgscreen.bundle import Bundle, default_bundle, load_bundle
 from ecgscreen.errors import EngineError, UsageError
-from ecgscreen.vocabulary import load_vocabulary
-from engines.base import EngineUnavailableError
+from ecgscreen.vocabulary import Vocabulary, load_vocabulary
+from engines.base import Engine, EngineUnavailableError
 from engines.select import load_engine
-from trainer.evaluate import Evaluation, evaluate_ptbxl
+from trainer.argmax import ArgmaxEvaluation
+from trainer.datasets.case import LabelledSet
+from trainer.datasets.cinc import cinc_set
+from trainer.datasets.ludb import ludb_set
+from trainer.datasets.mitbih import mitbih_set
+from trainer.datasets.table import table_set
+from trainer.evaluate import Evaluation, check_protocol, evaluate_ptbxl
+from trainer.evaluate_sets import evaluate_set
 from trainer.metrics import Interval
 from trainer.splits import parse_folds
 
@@ -21,43 +29,77 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+SETS: Mapping[str, Callable[[Sequence[Path], Vocabulary, Bundle], LabelledSet]] = {
+    "mit-bih": lambda paths, vocabulary, _: mitbih_set(paths, vocabulary),
+    "ludb": lambda paths, vocabulary, _: ludb_set(paths, vocabulary),
+    "cinc": lambda paths, vocabulary, bundle: cinc_set(
+        paths, vocabulary, bundle.manifest["training"]["dataset"]
+    ),
+    "table": lambda paths, vocabulary, _: table_set(paths, vocabulary),
+}
+"""The sets besides PTB-XL that ``evaluate`` knows."""
+
+
 @dataclass(frozen=True)
 class MeasureRequest:
-    """The command line of ``evaluate ptb-xl``; see there."""
+    """The command line of ``evaluate``; see there.
 
-    folders: tuple[Path, ...]
-    task: str
-    folds: str
+    Attributes
+    ----------
+    dataset
+        ``ptb-xl`` or one of `SETS`.
+    paths
+        Folders, or tables.
+    task
+        None: the set's own.
+    protocol
+        ``multilabel`` or ``argmax``.
+    folds
+        Of PTB-XL only.
+    json_file, bundle, engine, precision
+        As the options.
+    """
+
+    dataset: str
+    paths: tuple[Path, ...]
+    task: str | None
+    protocol: str
     json_file: Path | None
     bundle: Path | None
     engine: str
     precision: str
+    folds: str = ""
 
 
-def measure_ptbxl(request: MeasureRequest, console: Console) -> Evaluation:
+def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEvaluation:
     """Measure, print a table, write the JSON file.
 
     Raises
     ------
     UsageError
-        If the task, the folds or a folder are not usable.
+        If the protocol, the task, the folds or a folder are not usable.
     EngineError
         If the engine is not to be had.
     """
+    check_protocol(request.protocol)
     vocabulary = load_vocabulary()
-    try:
-        folds = parse_folds(request.folds)
-        vocabulary.task(request.task)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
     bundle = load_bundle(request.bundle or default_bundle())
-    try:
-        engine = load_engine(request.engine, bundle.encoder_onnx, precision=request.precision)
-    except EngineUnavailableError as error:
-        raise EngineError(error.message, error.advice) from error
-    evaluation = evaluate_ptbxl(
-        bundle, engine, vocabulary, request.folders, task=request.task, folds=folds
-    )
+    if request.dataset == "ptb-xl":
+        evaluation, engine = _measure_ptbxl(request, bundle, vocabulary)
+    else:
+        labelled = SETS[request.dataset](request.paths, vocabulary, bundle)
+        engine = _load_engine(request, bundle)
+        evaluation = evaluate_set(
+            bundle,
+            engine,
+            vocabulary,
+            labelled,
+            task=request.task,
+            protocol=request.protocol,
+            dataset=tuple(path.name for path in request.paths),
+        )
+        for note in labelled.notes:
+            console.print(note, highlight=False)
     for line in _lines(evaluation):
         console.print(line, highlight=False)
     if request.json_file is not None:
@@ -73,22 +115,84 @@ def measure_ptbxl(request: MeasureRequest, console: Console) -> Evaluation:
     return evaluation
 
 
-def _lines(evaluation: Evaluation) -> list[str]:
-    lines = [
-        f"{evaluation.task}, {evaluation.protocol}: folds {list(evaluation.folds)} of "
-        f"{', '.join(evaluation.dataset)}: {evaluation.n} recordings of "
-        f"{evaluation.n_patients} patients, {evaluation.n_skipped} not scored",
+def _measure_ptbxl(
+    request: MeasureRequest, bundle: Bundle, vocabulary: Vocabulary
+) -> tuple[Evaluation | ArgmaxEvaluation, Engine]:
+    task = request.task or "superclass"
+    try:
+        folds = parse_folds(request.folds)
+        vocabulary.task(task)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    engine = _load_engine(request, bundle)
+    evaluation = evaluate_ptbxl(
+        bundle,
+        engine,
+        vocabulary,
+        request.paths,
+        task=task,
+        folds=folds,
+        protocol=request.protocol,
+    )
+    return evaluation, engine
+
+
+def _load_engine(request: MeasureRequest, bundle: Bundle) -> Engine:
+    try:
+        return load_engine(request.engine, bundle.encoder_onnx, precision=request.precision)
+    except EngineUnavailableError as error:
+        raise EngineError(error.message, error.advice) from error
+
+
+def _lines(evaluation: Evaluation | ArgmaxEvaluation) -> list[str]:
+    where = ", ".join(evaluation.dataset)
+    if isinstance(evaluation, ArgmaxEvaluation):
+        n_classes, more = len(evaluation.classes), _argmax_lines(evaluation)
+    else:
+        n_classes, more = evaluation.n_classes, _multilabel_lines(evaluation)
+    folds = f"folds {list(evaluation.folds)} of " if evaluation.folds else ""
+    return [
+        f"{evaluation.task}, {evaluation.protocol}: {folds}{where}: {evaluation.n} cases of "
+        f"{evaluation.n_patients} patients, {evaluation.n_skipped} recordings not scored",
         f"macro AUC {_figure(evaluation.macro_auc, evaluation.macro_auc_ci)} over "
-        f"{evaluation.n_classes} classes",
+        f"{n_classes} classes",
+        *more,
     ]
+
+
+def _argmax_lines(evaluation: ArgmaxEvaluation) -> list[str]:
+    majority = evaluation.baselines["majority class"]
+    width = max(6, *(len(name) for name in evaluation.classes))
+    lines = [
+        f"left out: {evaluation.n_no_class} cases with none of the classes, "
+        f"{evaluation.n_several} with several, {evaluation.n_rare} of rare classes",
+        f"accuracy {_figure(evaluation.accuracy, evaluation.accuracy_ci)}",
+        f"precision {_figure(evaluation.precision, evaluation.precision_ci)}",
+        f"recall {_figure(evaluation.recall, evaluation.recall_ci)}",
+        f"F1 {_figure(evaluation.f1, evaluation.f1_ci)}",
+        f"always the most frequent class: accuracy {majority.accuracy:.3f}, F1 {majority.f1:.3f}",
+        f"  {'':<{width}} {' '.join(f'{name:>{width}}' for name in evaluation.classes)}"
+        "   <- nearest prompt",
+    ]
+    for name, row in zip(evaluation.classes, evaluation.confusion, strict=True):
+        figures = evaluation.per_class[name]
+        lines.append(
+            f"  {name:<{width}} {' '.join(f'{count:>{width}}' for count in row)}   "
+            f"F1 {figures.f1:.3f}  AUC {figures.auc:.3f}  {figures.n_patients} patients"
+        )
+    return lines
+
+
+def _multilabel_lines(evaluation: Evaluation) -> list[str]:
+    lines = []
     if evaluation.macro_auc_labelled_ci is not None:
         figure = _figure(evaluation.macro_auc_labelled, evaluation.macro_auc_labelled_ci)
         lines.append(f"macro AUC {figure} on the {evaluation.n_labelled} with such a statement")
-    if evaluation.n_thresholds:
+    if evaluation.f1_ci is not None:
         lines.append(
             f"at frozen thresholds, {evaluation.n_thresholds} classes: "
             f"accuracy {evaluation.accuracy:.3f}, precision {evaluation.precision:.3f}, "
-            f"recall {evaluation.recall:.3f}, F1 {evaluation.f1:.3f}"
+            f"recall {evaluation.recall:.3f}, F1 {_figure(evaluation.f1, evaluation.f1_ci)}"
         )
     lines.extend(
         f"  {name:<12} AUC {result.auc:.3f}  {result.n_positive} positive"

@@ -1,0 +1,191 @@
+"""The command ``evaluate`` on every set, from the command line to the JSON file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecgscreen.cli import main
+from ecgscreen.errors import ExitCode
+from ecgscreen.simulate import write_dataset
+from ecgscreen.vocabulary import load_vocabulary
+from tests.tiny_bundle import VALIDATION_FOLD
+from trainer.evaluate import _at_random, _f1_interval
+
+KEYS = {
+    *("task", "protocol", "n", "macro_auc", "macro_auc_ci", "accuracy", "precision", "recall"),
+    *("f1", "per_class", "baselines", "bundle", "bundle_sha256", "engine", "dataset"),
+}
+Evaluate = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def evaluate(
+    bundle_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Evaluate:
+    """Runs ``ecgscreen evaluate``; gives the JSON, or what was printed if it failed."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    out = tmp_path / "figures.json"
+
+    def evaluate(*arguments: object) -> dict[str, Any]:
+        options = ("--bundle", bundle_dir, "--precision", "f32", "--json", out)
+        argv = ["ecgscreen", "evaluate", *map(str, (*arguments, *options))]
+        monkeypatch.setattr(sys, "argv", argv)
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            with pytest.raises(SystemExit) as end:
+                main()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        printed = capsys.readouterr().err
+        assert "Traceback" not in printed
+        if end.value.code:
+            return {"exit": end.value.code, "printed": printed}
+        return {"printed": printed, **json.loads(out.read_text(encoding="utf-8"))}
+
+    return evaluate
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site's table of 48 simulated recordings, two a patient."""
+    folder = tmp_path_factory.mktemp("site")
+    truth = write_dataset(folder / "records", 48, seed=5, sampling_rate=250.0)
+    table = folder / "site.csv"
+    with (
+        truth.open(encoding="utf-8", newline="") as source,
+        table.open("w", encoding="utf-8", newline="") as target,
+    ):
+        writer = csv.writer(target)
+        writer.writerow(("path", "statements", "patient_id"))
+        for number, row in enumerate(csv.DictReader(source)):
+            writer.writerow((f"records/{row['path']}", row["statements"], number // 2))
+    return table
+
+
+@pytest.mark.parametrize("protocol", ["multilabel", "argmax"])
+def test_ptb_xl(evaluate: Evaluate, simulated_ptbxl: Path, protocol: str) -> None:
+    found = evaluate(
+        *("ptb-xl", simulated_ptbxl, "--folds", VALIDATION_FOLD),
+        *("--task", "rhythm", "--protocol", protocol),
+    )
+    assert found.keys() >= KEYS
+    assert (found["task"], found["protocol"]) == ("rhythm", protocol)
+    assert found["folds"] == [VALIDATION_FOLD]
+    assert 0 < found["n"] <= 72
+    for figures in found["per_class"].values():
+        assert figures.keys() >= {"auc", "n_positive", "threshold"}
+
+
+def test_table_multilabel(evaluate: Evaluate, site: Path) -> None:
+    found = evaluate("table", site)
+    assert found.keys() >= KEYS
+    assert (found["n"], found["n_patients"], found["n_skipped"]) == (48, 24, 0)
+    assert found["task"] == "all"
+    assert found["per_class"]["AFIB"]["n_positive"] == 6
+    assert set(found["baselines"]) == {"nothing flagged", "everything flagged", "prevalence"}
+    assert "macro AUC" in found["printed"]
+
+
+def test_table_argmax(evaluate: Evaluate, site: Path) -> None:
+    found = evaluate("table", site, "--task", "rhythm", "--protocol", "argmax")
+    assert found.keys() >= KEYS
+    n = sum(sum(row) for row in found["confusion"])
+    assert n == found["n"]
+    assert found["n"] + found["n_no_class"] + found["n_several"] + found["n_rare"] == 48
+    hits = sum(row[k] for k, row in enumerate(found["confusion"]))
+    assert found["accuracy"] == hits / n
+    assert found["f1_ci"]["low"] <= found["f1"] <= found["f1_ci"]["high"]
+    assert set(found["baselines"]) == {"majority class", "prevalence"}
+    assert "nearest prompt" in found["printed"]
+
+
+def test_cinc(evaluate: Evaluate, site: Path, tmp_path: Path) -> None:
+    vocabulary = load_vocabulary()
+    truth = write_dataset(tmp_path / "challenge", 24, seed=5, sampling_rate=250.0)
+    n_sinus = 0
+    with truth.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            statements = row["statements"].split(";")
+            n_sinus += "SR" in statements
+            snomed = [vocabulary.by_id[name].snomed[:1] for name in statements]
+            codes = ",".join(code for found in snomed for code in found)
+            header = tmp_path / "challenge" / row["path"]
+            header.write_text(f"{header.read_text()}# Dx: {codes}\n", encoding="ascii")
+    found = evaluate("cinc", tmp_path / "challenge", "--task", "rhythm")
+    assert found["n"] == 24
+    assert found["per_class"]["SR"]["n_positive"] == n_sinus
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--protocol", "both"), "'both' is not one of multilabel, argmax"),
+        (("--task", "nonsense"), "'nonsense' is not one of"),
+        (("--engine", "abacus"), "abacus"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence(
+    evaluate: Evaluate, site: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    found = evaluate("table", site, *arguments)
+    assert found["exit"] in {ExitCode.USAGE, ExitCode.FAILED}
+    assert says in found["printed"]
+
+
+@pytest.mark.parametrize("dataset", ["mit-bih", "ludb", "cinc", "table"])
+def test_a_folder_of_something_else_is_a_sentence(
+    evaluate: Evaluate, site: Path, dataset: str
+) -> None:
+    found = evaluate(dataset, site.parent)
+    assert found["exit"] == ExitCode.USAGE
+    assert "expected" in found["printed"] or "name a folder" in found["printed"]
+
+
+def test_a_set_that_was_trained_on_is_refused(
+    evaluate: Evaluate, site: Path, bundle_dir: Path
+) -> None:
+    manifest = json.loads((bundle_dir / "manifest.json").read_text(encoding="utf-8"))
+    (trained_on,) = manifest["training"]["dataset"]
+    same_name = site.with_name(trained_on)
+    same_name.write_bytes(site.read_bytes())
+    found = evaluate("table", same_name)
+    same_name.unlink()
+    assert found["exit"] == ExitCode.USAGE
+    assert "was trained on" in found["printed"]
+
+
+def test_the_interval_of_f1_leaves_out_classes_that_were_not_drawn() -> None:
+    """Two classes, each told without error, each of one patient: F1 is 1 in every replicate."""
+    positive = np.repeat(np.eye(2, dtype=np.bool_), 5, axis=0)
+    interval = _f1_interval(
+        scores=positive.astype(np.float32),
+        thresholds=np.array([0.5, 0.5]),
+        positive=positive,
+        columns=np.array([True, True]),
+        patients=np.repeat(["a", "b"], 5),
+    )
+    assert interval is not None
+    assert (interval.low, interval.high) == (1.0, 1.0)
+
+
+def test_flagging_at_random_is_what_drawing_gives() -> None:
+    rng = np.random.default_rng(0)
+    positive = rng.random((20_000, 2)) < [0.5, 0.1]
+    flagged = rng.random((20_000, 2)) < [0.5, 0.1]
+    expected = _at_random(positive, np.array([True, True]))
+    assert (flagged == positive).mean() == pytest.approx(expected.accuracy, abs=0.01)
+    recall = np.mean([flagged[positive[:, k], k].mean() for k in range(2)])
+    assert recall == pytest.approx(expected.recall, abs=0.02)
