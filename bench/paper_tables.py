@@ -36,6 +36,7 @@ from bench.paper_figures import (
     argmax_figures,
     multilabel_figures,
 )
+from bench.paper_plot import intervals_svg
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.vocabulary import Vocabulary, load_vocabulary
 from trainer.data import LabelledRecordings, load_ptbxl
@@ -93,8 +94,14 @@ def main() -> None:
                 make_cell(ROWS[row], config, recordings, elsewhere, vocabulary, folder, say)
             if (cell := load_cell(folder)) is not None:
                 cells.setdefault(row, []).append(cell)
-            text = tables(cells, recordings, elsewhere, vocabulary, epochs) if cells else ""
+        if cells:
+            text = tables(cells, recordings, elsewhere, vocabulary, epochs)
             (arguments.out / f"tables-e{epochs}.md").write_text(text, encoding="utf-8")
+            labels = labels_of(recordings)
+            for task in TABLES:
+                classes = [concept.id for concept in vocabulary.task(task)]
+                picture = intervals_svg(multilabel_figures(cells, labels, classes), ROWS)
+                (arguments.out / f"{task}-e{epochs}.svg").write_text(picture, encoding="utf-8")
 
 
 def tables(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from bench.paper_cells import ROWS, Cell, config_of, load_cell, make_cell
 from bench.paper_figures import PAPER, Labels, argmax_figures, multilabel_figures
+from bench.paper_plot import intervals_svg
 from bench.paper_tables import _pairs, _table
 from ecgscreen.vocabulary import load_vocabulary
 from tests.tiny_bundle import ENCODER
@@ -78,6 +80,17 @@ def test_table_shows_the_papers_figures_beside_ours(labels: Labels) -> None:
     assert lines[5].endswith("|  |  |  |  |")
     assert len({line.count("|") for line in lines[2:]}) == 1
     assert "statement, prompted (seen) less clip, 0 %" in _pairs(found)
+
+
+def test_picture_has_a_point_within_its_interval_for_every_row(labels: Labels) -> None:
+    cells = {"clip": [scored(labels, 1.5)], "statement": [scored(labels, 1.0)]}
+    found = multilabel_figures(cells, labels, CLASSES, replicates=REPLICATES)
+    root = ET.fromstring(intervals_svg(found, ROWS))
+    groups = [element for element in root if element.tag.endswith("}g")]
+    assert [group[0].text for group in groups] == [ROWS[name].label for name in cells]
+    for _, line, point in groups:
+        ends = float(line.get("x1", "nan")), float(line.get("x2", "nan"))
+        assert 300 <= ends[0] < float(point.get("cx", "nan")) < ends[1] <= 696
 
 
 def test_a_cell_is_made_once_and_read_again(simulated_ptbxl: Path, tmp_path: Path) -> None:
