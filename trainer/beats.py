@@ -43,7 +43,7 @@ def beat_samples(window: NDArray[np.float32], sampling_rate: float) -> NDArray[n
     refractory = round(_REFRACTORY_S * sampling_rate)
     taken = np.zeros(len(energy), dtype=np.bool_)
     for sample in np.argsort(-energy, kind="stable"):
-        if energy[sample] < threshold:
+        if energy[sample] < threshold or energy[sample] == 0:
             break
         if not taken[max(0, sample - refractory) : sample + refractory + 1].any():
             taken[sample] = True

@@ -110,7 +110,9 @@ def read_ptbxl_table(folder: Path, folds: Iterable[int]) -> Iterator[PtbXlRow]:
                 try:
                     fold = int(float(row["strat_fold"]))
                     codes = tuple(ast.literal_eval(row["scp_codes"]))
-                    name, patient = row["filename_lr"], row["patient_id"]
+                    name = row["filename_lr"]
+                    # Without a number every recording is of a patient of its own.
+                    patient = row["patient_id"] or name
                 except (KeyError, ValueError, SyntaxError, TypeError) as error:
                     raise UsageError(
                         f"{table}: line {number} is not as in PTB-XL ({type(error).__name__})",
@@ -146,7 +148,7 @@ def load_ptbxl(
     Raises
     ------
     UsageError
-        If a folder is not in PTB-XL's layout, or no recording is left.
+        If a folder is not in PTB-XL's layout, a statement is unknown, or no recording is left.
     """
     wanted = tuple(folds)
     ids = tuple(concept.id for concept in vocabulary.concepts)
@@ -172,7 +174,7 @@ def load_ptbxl(
             masks.append(prepared.lead_mask)
             known.append(recording.amplitude_known)
             labels = np.zeros(len(ids), dtype=np.bool_)
-            labels[[column[c] for c in vocabulary.concepts_of(row.scp_codes)]] = True
+            labels[[column[c] for c in _concepts_of(row, folder, vocabulary)]] = True
             carried.append(labels)
             rows.append(row)
     if not windows:
@@ -193,6 +195,16 @@ def load_ptbxl(
         skipped=tuple(skipped),
         reports=tuple(row.report for row in rows),
     )
+
+
+def _concepts_of(row: PtbXlRow, folder: Path, vocabulary: Vocabulary) -> frozenset[str]:
+    try:
+        return vocabulary.concepts_of(row.scp_codes)
+    except ValueError as error:
+        raise UsageError(
+            f"{folder / DATABASE}: {row.path.stem}: {error}",
+            "expected PTB-XL's SCP-ECG statements as keys of scp_codes",
+        ) from error
 
 
 def _number(text: str | None) -> float:

@@ -83,6 +83,10 @@ def restore_encoder(onnx_bytes: bytes) -> ResNet1d:
     config = EncoderConfig.from_dict(json.loads(metadata["encoder_config"]))
     encoder = ResNet1d(config)
     state = encoder.state_dict()
+    held = {tensor.name for tensor in model.graph.initializer}
+    weights = [name for name, tensor in state.items() if tensor.is_floating_point()]
+    if missing := [name for name in weights if name not in held]:
+        raise ValueError(f"the ONNX file lacks {', '.join(missing)}")
     for tensor in model.graph.initializer:
         if tensor.name in state:
             array = numpy_helper.to_array(tensor).copy()

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+_LARGEST_FOLD = 1000
+
 
 class PatientLeakError(ValueError):
     """A patient stands on both sides of a split."""
@@ -25,7 +27,10 @@ def parse_folds(text: str) -> tuple[int, ...]:
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise ValueError(f"folds {text!r}: expected numbers such as 1-7 or 1,2,9")
-        folds.update(range(int(first), int(last or first) + 1))
+        begin, end = int(first), int(last or first)
+        if not begin <= end <= _LARGEST_FOLD:
+            raise ValueError(f"folds {text!r}: expected a rising range up to {_LARGEST_FOLD}")
+        folds.update(range(begin, end + 1))
     return tuple(sorted(folds))
 
 
