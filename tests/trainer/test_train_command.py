@@ -20,7 +20,7 @@ from ecgscreen.errors import UsageError
 from tests.tiny_bundle import TEXT_SIZE
 from trainer.model import LinearTextProjection
 from trainer.run import TrainRequest, run_training
-from trainer.steps import Epoch
+from trainer.steps import Epoch, Steps
 from trainer.training_log import curves_svg, write_csv
 from trainer.training_progress import TrainingProgress
 
@@ -68,8 +68,8 @@ def test_what_is_not_usable_is_refused(changes: dict[str, Any], message: str) ->
         replace(REQUEST, **changes).config()
 
 
-def test_the_papers_preset_makes_a_bundle(
-    simulated_ptbxl: Path, language_model: Path, tmp_path: Path
+def test_the_papers_preset_makes_a_bundle_and_a_failure_at_its_end_costs_no_training(
+    simulated_ptbxl: Path, language_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "bundle"
     said = io.StringIO()
@@ -82,7 +82,18 @@ def test_the_papers_preset_makes_a_bundle(
         batch_size=36,
         text_encoder=str(language_model),
         device="cpu",
+        resume=True,
     )
+
+    def fail(*_arguments: object, **_more: object) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("trainer.run.export_bundle", fail)
+        with pytest.raises(OSError, match="disk full"):
+            run_training(request, Console(file=io.StringIO()))
+    assert (tmp_path / "bundle.partial" / "run.checkpoint").exists()
+    monkeypatch.setattr(Steps, "take", fail)  # nothing is trained a second time
     run_training(request, Console(file=said, width=120))
     bundle = load_bundle(out)
     assert bundle.manifest["text_encoder"]["prompt"] == "The report of the ECG is that {text}"
