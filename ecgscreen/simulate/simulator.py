@@ -14,7 +14,8 @@ from ecgscreen.recording import LEADS, Recording
 from ecgscreen.simulate.artefacts import add_to_measured, derive_leads, spoil_leads
 from ecgscreen.simulate.atria import draw_fibrillation, draw_flutter
 from ecgscreen.simulate.chance import between
-from ecgscreen.simulate.dipole import Kernels, draw_kernels, draw_projection, sum_kernels
+from ecgscreen.simulate.dipole import N_PLACEMENT_DRAWS, draw_series, projections
+from ecgscreen.simulate.kernels import Series, lay_kernels, sum_kernels
 from ecgscreen.simulate.rhythm import Respiration, Timing, draw_timing
 from ecgscreen.simulate.settings import (
     BeatKind,
@@ -35,10 +36,12 @@ class _Heart:
     ----------
     timing
         When it beats.
-    kernels
+    series
         Its waves.
-    projection
-        float64 (8, 3): how the measured leads see it.
+    placement
+        float64 (12,): how it lies, for `projections`.
+    voltage
+        A factor on all of that.
     atria
         float64 (3, n_samples): dipole of atria that fibrillate or flutter; else None.
     rng
@@ -47,8 +50,9 @@ class _Heart:
     """
 
     timing: Timing
-    kernels: Kernels
-    projection: NDArray[np.float64]
+    series: tuple[Series, ...]
+    placement: NDArray[np.float64]
+    voltage: float
     atria: NDArray[np.float64] | None
     rng: np.random.Generator
 
@@ -84,12 +88,14 @@ def _simulate_batch(batch: Sequence[SimulationSettings]) -> Iterator[SimulatedRe
     """All of one sampling rate and duration."""
     n_samples, sampling_rate = batch[0].n_samples, batch[0].sampling_rate
     hearts = [_draw_heart(settings) for settings in batch]
-    dipole = sum_kernels([heart.kernels for heart in hearts], n_samples, sampling_rate)
+    kernels = lay_kernels([heart.series for heart in hearts])
+    dipole = sum_kernels(kernels, len(hearts), n_samples, sampling_rate)
     for row, heart in enumerate(hearts):
         if heart.atria is not None:
             dipole[row] += heart.atria
-    projections = np.stack([heart.projection for heart in hearts])
-    measured = np.matmul(projections.astype(np.float32), dipole.astype(np.float32))
+    projection = projections(np.stack([heart.placement for heart in hearts]))
+    projection *= np.array([heart.voltage for heart in hearts])[:, None, None]
+    measured = np.matmul(projection.astype(np.float32), dipole.astype(np.float32))
     for row, (settings, heart) in enumerate(zip(batch, hearts, strict=True)):
         add_to_measured(measured[row], settings, heart.rng)
     leads = derive_leads(measured)
@@ -104,26 +110,30 @@ def _draw_heart(settings: SimulationSettings) -> _Heart:
     rhythm = settings.rhythm
     respiration = Respiration(between(0.18, 0.35, rng), between(0.0, 2 * np.pi, rng))
     timing = draw_timing(rhythm, settings.duration_s, settings.heart_rate, respiration, rng)
-    projection = draw_projection(rng)
-    kernels = draw_kernels(rhythm, timing, respiration, rng)
+    placement = rng.random(N_PLACEMENT_DRAWS)
+    series = draw_series(rhythm, timing, respiration, rng)
+    voltage, atria = 1.0, None
     if rhythm is Rhythm.LOW_VOLTAGE:
-        projection *= _low_voltage(projection, kernels, between(0.25, 0.44, rng))
-    atria = None
+        voltage = _low_voltage(placement, series, between(0.25, 0.44, rng))
     if rhythm is Rhythm.ATRIAL_FIBRILLATION:
         atria = draw_fibrillation(_times(settings), rng)
     elif timing.flutter_hz is not None:
         atria = draw_flutter(_times(settings), timing.flutter_hz, float(timing.beats_s[0]), rng)
-    return _Heart(timing, kernels, projection, atria, rng)
+    return _Heart(timing, series, placement, voltage, atria, rng)
 
 
-def _low_voltage(projection: NDArray[np.float64], kernels: Kernels, limb_mv: float) -> float:
+def _low_voltage(
+    placement: NDArray[np.float64], series: tuple[Series, ...], limb_mv: float
+) -> float:
     """Find the factor that brings a heart under the limits of low voltage.
 
     These are 0.5 mV peak to peak in the limb leads and 1 mV in the chest leads. The
-    amplitude is measured at one rate, so that the factor does not depend on the recording's.
+    amplitude is measured on four seconds at one rate, so that the factor does not depend on
+    the recording's rate; breathing takes the rest of the way to the limits.
     """
-    measured = projection @ sum_kernels([kernels], 2500, 250.0)[0]
-    spread = np.ptp(derive_leads(measured[None].astype(np.float32))[0], axis=1)
+    dipole = sum_kernels(lay_kernels([series]), 1, 800, 200.0)
+    measured = projections(placement[None]) @ dipole
+    spread = np.ptp(derive_leads(measured.astype(np.float32))[0], axis=1)
     return float(min(limb_mv / spread[:6].max(), 0.88 / spread[6:].max()))
 
 

@@ -46,15 +46,6 @@ class Template:
     vector: FloatArray
     repolarisation: NDArray[np.bool_]
 
-    def with_waves(self, other: Template) -> Template:
-        """Return this template with the waves of another one behind its own."""
-        return Template(
-            np.concatenate([self.at, other.at]),
-            np.concatenate([self.width, other.width]),
-            np.concatenate([self.vector, other.vector]),
-            np.concatenate([self.repolarisation, other.repolarisation]),
-        )
-
 
 _Rows = tuple[tuple[float, float, float, float, float], ...]
 
