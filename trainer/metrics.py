@@ -153,7 +153,8 @@ def bootstrap_interval(
     Parameters
     ----------
     statistic
-        Takes row numbers, repeated as drawn, and gives the figure; NaN replicates are left out.
+        Takes row numbers, repeated as drawn, and gives the figure; NaN replicates are left out,
+        and where all are NaN so is the interval.
     patients
         Patient of each recording, shape (N,).
     replicates, seed
@@ -162,6 +163,8 @@ def bootstrap_interval(
     values = [
         statistic(drawn) for drawn in bootstrap_draws(patients, replicates=replicates, seed=seed)
     ]
+    if np.isnan(values).all():
+        return Interval(float("nan"), float("nan"))
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return Interval(float(low), float(high))
 

@@ -172,3 +172,9 @@ def test_replicates_without_a_figure_are_left_out() -> None:
     patients = np.array([str(i) for i in range(30)])
     interval = bootstrap_interval(lambda rows: auc(scores[rows], positive[rows]), patients)
     assert interval.low < auc(scores, positive) < interval.high
+
+
+def test_an_interval_of_no_figure_is_none() -> None:
+    interval = bootstrap_interval(lambda _rows: float("nan"), np.array(["a", "b"]), replicates=3)
+    assert math.isnan(interval.low)
+    assert math.isnan(interval.high)
