@@ -198,11 +198,16 @@ class _Listing:
         ordinary records no header is opened here.
         """
         segments: set[str] = set()
+        with_segments: set[str] = set()
         stems = {_split(name)[0] for name in self._signals}
         for name in self._headers:
             if _split(name)[0] not in stems:
-                segments |= segments_in_header(f"{self._folder}/{name}", self._root)
-        return segments
+                named = segments_in_header(f"{self._folder}/{name}", self._root)
+                if named:
+                    with_segments.add(name)
+                    segments |= named
+        # A record with segments is no segment: of two that name each other none would be left.
+        return segments - with_segments
 
     def _orphans(self) -> set[str]:
         """Signal files that no header of the folder names."""

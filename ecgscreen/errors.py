@@ -64,5 +64,9 @@ class EngineError(EcgscreenError):
     """An engine is not installed, or cannot load or run the encoder."""
 
 
+class WorkerError(EcgscreenError):
+    """A process that reads recordings is gone."""
+
+
 class StoreError(EcgscreenError):
     """The screening folder cannot be written or holds something else."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.discover import Found
+from ecgscreen.errors import WorkerError
 from ecgscreen.preprocess import Prepared, PreprocessConfig, preprocess
 from ecgscreen.quality import assess_quality
 from ecgscreen.readers import read_recording
@@ -118,14 +122,33 @@ def prepare_all(
         From the bundle.
     workers
         Processes that prepare; 0 does it in this one.
+
+    Raises
+    ------
+    WorkerError
+        If a worker was killed, as the system does where memory runs out.
     """
     if workers == 0:
         for one in found:
             yield prepare_recording(one, config)
         return
+    try:
+        yield from _prepare_elsewhere(found, config, workers)
+    except BrokenProcessPool as error:
+        raise WorkerError(
+            "a process that reads recordings was killed, or could not start",
+            f"If memory ran out, give less than --workers {workers}, or 0.",
+        ) from error
+
+
+def _prepare_elsewhere(
+    found: Iterable[Found], config: PreprocessConfig, workers: int
+) -> Iterator[PreparedRecord | RecordResult]:
     chunks = _chunks(found)
     # spawn: a fork would copy the threads' locks of a runtime that is already loaded.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_end_with_parent
+    ) as pool:
         under_way: deque[Future[list[PreparedRecord | RecordResult]]] = deque(
             pool.submit(_prepare_chunk, chunk, config)
             for chunk in islice(chunks, workers * CHUNKS_AHEAD)
@@ -135,6 +158,20 @@ def prepare_all(
             if (chunk := next(chunks, None)) is not None:
                 under_way.append(pool.submit(_prepare_chunk, chunk, config))
             yield from done
+
+
+def _end_with_parent() -> None:
+    """Make this worker end when its parent does, even if that was killed."""
+    # It would wait for work for good otherwise: it holds both ends of its queue itself.
+    parent = parent_process()
+    if parent is None:
+        raise RuntimeError("only a worker has a parent")
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True, name="end with parent").start()
 
 
 def _chunks(found: Iterable[Found]) -> Iterator[tuple[Found, ...]]:

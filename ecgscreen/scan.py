@@ -16,7 +16,7 @@ from ecgscreen.discover import Discovery
 from ecgscreen.errors import EngineError, UsageError
 from ecgscreen.preparation import PreparedRecord, prepare_all
 from ecgscreen.prompts import embed_list
-from ecgscreen.publish import JsonValue
+from ecgscreen.publish import JsonValue, make_private_folder, storing
 from ecgscreen.reports import Provenance, Report, RunSummary, write_reports
 from ecgscreen.results import RecordResult
 from ecgscreen.run_store import RunStore
@@ -99,6 +99,8 @@ def scan(
 
     discovery = Discovery(options.roots)
     prepared = prepare_all(discovery, bundle.preprocessing, options.workers)
+    with storing(options.out):
+        make_private_folder(options.out)
     store = RunStore.create(options.out / STORE, _made_with(bundle))
     for result in embed_all(prepared, engine):
         store.append(result)
@@ -141,7 +143,8 @@ def embed_all(
         waiting.append(record)
         if isinstance(record, PreparedRecord):
             n_windows += len(record.prepared.windows)
-        if n_windows >= WINDOWS_AT_ONCE:
+        # Unusable recordings have no window: a folder full of them is passed on all the same.
+        if max(n_windows, len(waiting)) >= WINDOWS_AT_ONCE:
             yield from _embed(waiting, engine)
             waiting, n_windows = [], 0
     yield from _embed(waiting, engine)
@@ -166,8 +169,14 @@ def _embed(
 
 def _check_roots(roots: Sequence[Path]) -> None:
     for root in roots:
-        if not root.exists():
-            raise UsageError(f"{root} does not exist", "name a folder with recordings")
+        try:
+            root.stat()
+        except FileNotFoundError as error:
+            raise UsageError(f"{root} does not exist", "name a folder with recordings") from error
+        except OSError as error:
+            raise UsageError(
+                f"{root}: {error.strerror}", "name a folder with recordings that may be read"
+            ) from error
 
 
 def _load_engine(options: ScanOptions, bundle: Bundle) -> Engine:

@@ -90,6 +90,12 @@ def test_segments_are_part_of_their_record(tmp_path: Path) -> None:
     assert names_of(tmp_path) == ["other.hea", "whole.hea"]
 
 
+def test_records_that_name_each_other_as_segments_stay(tmp_path: Path) -> None:
+    (tmp_path / "a.hea").write_text("a/1 1 100 10\nb 10\n")
+    (tmp_path / "b.hea").write_text("b/1 1 100 10\na 10\n")
+    assert names_of(tmp_path) == ["a.hea", "b.hea"]
+
+
 def test_what_is_no_regular_file_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "folder.hea").mkdir()
     make(tmp_path, "folder.hea/inside.hea", "folder.dat/inside.hea")

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import repeat
+from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ecgscreen.discover import Discovery, Found
+from ecgscreen.errors import WorkerError
 from ecgscreen.preparation import CHUNK, PreparedRecord, prepare_all, prepare_recording
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import LEADS, Recording, SkippedRecording, SkipReason
@@ -173,3 +182,60 @@ def test_the_stream_is_read_as_it_is_needed(folder: Path, workers: int, most: in
     stream = prepare_all(endless(), CONFIG, workers)
     next(iter(stream))
     assert len(taken) <= most
+
+
+def test_a_worker_that_is_killed_is_a_sentence(folder: Path) -> None:
+    one = next(iter(Discovery([folder])))
+    stream = prepare_all(repeat(one), CONFIG, workers=1)
+    next(stream)
+    (worker,) = active_children()
+    worker.kill()
+    with pytest.raises(WorkerError, match="was killed"):
+        deque(stream, maxlen=0)
+
+
+WITH_A_WORKER = """
+import sys
+from itertools import repeat
+from multiprocessing import active_children
+from pathlib import Path
+from ecgscreen.discover import Discovery
+from ecgscreen.preparation import prepare_all
+from ecgscreen.preprocess import PreprocessConfig
+if __name__ == "__main__":
+    one = next(iter(Discovery([Path(sys.argv[1])])))
+    stream = prepare_all(repeat(one), PreprocessConfig(), workers=1)
+    next(stream)
+    print(active_children()[0].pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_no_worker_outlives_a_parent_that_is_killed(folder: Path, tmp_path: Path) -> None:
+    script = tmp_path / "with_a_worker.py"
+    script.write_text(WITH_A_WORKER)
+    with subprocess.Popen(
+        [sys.executable, script, folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    ) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        assert is_running(worker)
+        parent.kill()
+    for _ in range(100):
+        if not is_running(worker):
+            return
+        time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker was still there after 10 s")
+
+
+def is_running(process: int) -> bool:
+    """Whether a process is there and not just waiting to be reaped."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,9 +15,9 @@ import pytest
 
 from ecgscreen.bundle import load_bundle
 from ecgscreen.errors import EngineError, ExitCode, LabelListError, UsageError
-from ecgscreen.recording import LEADS
-from ecgscreen.results import RecordResult
-from ecgscreen.scan import ScanOptions, ScanResult, scan
+from ecgscreen.recording import LEADS, SkipReason
+from ecgscreen.results import RecordResult, Status, not_scored
+from ecgscreen.scan import WINDOWS_AT_ONCE, ScanOptions, ScanResult, embed_all, scan
 from ecgscreen.scoring import quantise_directions, record_embedding, score
 from ecgscreen.simulate import (
     Fault,
@@ -27,6 +28,7 @@ from ecgscreen.simulate import (
     write_faulty,
     write_wfdb,
 )
+from engines.select import load_engine
 from tests.ecgscreen.bundles import rewritten
 from tests.offline import run_offline
 
@@ -269,6 +271,26 @@ def test_a_screening_inside_the_folder_is_not_scanned(bundle_dir: Path, tmp_path
         assert result.summary.n_records == 2
 
 
+def test_the_screening_is_for_its_owner_only(bundle_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    scan(options(bundle_dir, tmp_path / "out", tmp_path / "records"))
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
+
+
+def test_recordings_without_window_are_not_collected(bundle_dir: Path) -> None:
+    engine = load_engine("openvino", load_bundle(bundle_dir).encoder_onnx, precision="f32")
+    bad = not_scored("bad.hea", Status.ERROR, SkipReason.BAD_HEADER)
+    taken = []
+
+    def many() -> Iterator[RecordResult]:
+        for number in range(10 * WINDOWS_AT_ONCE):
+            taken.append(number)
+            yield bad
+
+    assert next(embed_all(many(), engine)) is bad
+    assert len(taken) == WINDOWS_AT_ONCE
+
+
 def test_an_empty_folder_is_fine(bundle_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "records").mkdir()
     result = scan(options(bundle_dir, tmp_path / "out", tmp_path / "records"))
@@ -328,6 +350,7 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(
 ) -> None:
     one = options(bundle_dir, tmp_path / "out", folder)
     refused(UsageError, "does not exist", replace(one, roots=(folder, tmp_path / "nowhere")))
+    refused(UsageError, "File name too long", replace(one, roots=(tmp_path / ("x" * 4000),)))
     refused(LabelListError, "nothing.txt", replace(one, labels="nothing.txt"))
     refused(EngineError, "no engine 'tpu'", replace(one, engine="tpu"))
     refused(EngineError, "not f16", replace(one, precision="f16"))
