@@ -31,11 +31,11 @@ app = typer.Typer(
 
 Bundle = Annotated[
     Path | None,
-    typer.Option("--bundle", help="Folder of a model bundle. [default: the one that ships]"),
+    typer.Option("--bundle", help="Folder of a model bundle; else the one that ships."),
 ]
 Engine = Annotated[
     str | None,
-    typer.Option("--engine", help="openvino or pytorch. [default: openvino]"),
+    typer.Option("--engine", help="openvino, unless pytorch is asked for."),
 ]
 Precision = Annotated[
     str, typer.Option("--precision", help="auto, f32, bf16 or f16; auto is the fastest here.")
@@ -59,18 +59,21 @@ def scan(
     ],
     labels: Annotated[
         str,
-        typer.Option("--labels", help="List of diagnoses: a file, or a list that ships."),
+        typer.Option(
+            "--labels",
+            help="List of diagnoses: a text file, or one that ships (see: ecgscreen labels list).",
+        ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the screening.")] = Path(
-        "screening"
-    ),
+    out: Annotated[Path, typer.Option("--out", help="Folder for the reports.")] = Path("screening"),
     bundle: Bundle = None,
     engine: Engine = None,
     precision: Precision = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, max=4096, help="Windows an engine call.")] = 32,
+    batch_size: Annotated[
+        int, typer.Option(min=1, max=4096, help="Windows of 10 s in one call of the engine.")
+    ] = 32,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the engine; 0: all.")] = 0,
     workers: Annotated[
-        int, typer.Option(min=0, max=256, help="Processes that read; 0: none besides this one.")
+        int, typer.Option(min=0, max=256, help="Processes that read files; 0: only this one.")
     ] = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -145,7 +148,7 @@ def labels_check(
     labels: Annotated[str, typer.Argument(help="A file, or a list that ships.")],
     bundle: Bundle = None,
 ) -> None:
-    """Show line by line how a list is understood, before the night."""
+    """Show line by line how a list is understood, before a scan."""
     from ecgscreen.bundle import default_bundle, load_bundle
     from ecgscreen.diagnoses import load_list
     from ecgscreen.errors import LabelListError

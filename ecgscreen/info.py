@@ -12,6 +12,7 @@ from ecgscreen.bundle import load_bundle
 from ecgscreen.diagnoses import DiagnosisList
 from ecgscreen.label_list_file import shipped_lists
 from ecgscreen.prompts import Prompts
+from ecgscreen.vocabulary import Concept, load_vocabulary
 from engines.select import ENGINES
 
 _PACKAGES = {"openvino": "openvino", "pytorch": "torch"}
@@ -52,12 +53,26 @@ def info_lines(bundle_path: Path) -> Iterator[str]:
 
 
 def list_lines(diagnoses: DiagnosisList, prompts: Prompts) -> Iterator[str]:
-    """A line of text for a line of the list: how it was resolved, and its threshold."""
+    """A line of text for a line of the list: how it was resolved, and its threshold.
+
+    Free text is shown with the known concept of the nearest spelling, since a slip of the pen
+    costs a line its threshold.
+    """
+    vocabulary = load_vocabulary()
     for diagnosis, row in zip(diagnoses.diagnoses, prompts.rows, strict=True):
-        concepts = ", ".join((*diagnosis.concept_ids, *(f"{t!r}" for t in diagnosis.free_texts)))
+        known = (_known(vocabulary.by_id[each], diagnosis.name) for each in diagnosis.concept_ids)
+        free = (
+            f"{text!r} as free text (nearest known: {vocabulary.nearest(text, 1)[0].name})"
+            for text in diagnosis.free_texts
+        )
+        concepts = ", ".join((*known, *free))
         flag = (
             "ranked, not flagged"
             if math.isnan(row.threshold)
             else f"flagged from {row.threshold:.3f}"
         )
         yield f"{diagnosis.line:>4}  {diagnosis.name}: {concepts}; {row.source}; {flag}"
+
+
+def _known(concept: Concept, line: str) -> str:
+    return concept.id if line == concept.name else f"{concept.name} ({concept.id})"

@@ -146,10 +146,12 @@ def _read(path: Path) -> bytes:
 
 def _no_such_list(name: str) -> LabelListError:
     shipped = shipped_lists()
-    nearest = get_close_matches(Path(name).name.lower(), shipped, n=1, cutoff=0.0)
+    stems = [each.removesuffix(".txt") for each in shipped]  # ".txt" makes any two names alike
+    nearest = get_close_matches(Path(name).name.lower().removesuffix(".txt"), stems, n=1)
+    guess = f"Did you mean {nearest[0]}.txt? " if nearest else "Look at the path. "
     return LabelListError(
         f"{name}: no such file, and no list of this name is shipped",
-        f"Did you mean {nearest[0]}? Shipped lists: {', '.join(shipped)}.",
+        f"{guess}Shipped lists: {', '.join(shipped)}.",
     )
 
 

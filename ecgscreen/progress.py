@@ -37,6 +37,8 @@ OTHER_REPORTS = ("report.h5", "summary.json", "run.json")
 
 NOT_A_DEVICE = "Not a medical device. No flag, or no score, does not mean a normal ECG."
 
+FLAG_MEANS = "The score reached that diagnosis's threshold; normal findings are flagged too."
+
 _STYLES = {"critical": "bold red", "attention": "yellow", "info": ""}
 
 
@@ -113,7 +115,7 @@ class _Counts(ProgressColumn):
     def render(self, task: Task) -> Text:
         total = f"/{task.total:,.0f}" if task.total is not None else ""
         text = Text(f"{task.completed:,.0f}{total}")
-        if task.elapsed:
+        if task.completed and task.elapsed:  # "0/s" while the model loads looks like standstill
             text.append(f"  {task.completed / task.elapsed:,.0f}/s")
         if task.fields["not_scored"]:
             text.append(f"  {task.fields['not_scored']:,} not scored", style="yellow")
@@ -150,9 +152,8 @@ def print_summary(
         _print_flagged(console, summary)
     if summary.not_scored:
         _print_not_scored(console, summary)
-    console.print()
     # Not wrapped: it is there to be copied.
-    reports = f"Reports {printable(str(folder / 'report.csv'))}, {', '.join(OTHER_REPORTS)}"
+    reports = f"\nReports {printable(str(folder / 'report.csv'))}, {', '.join(OTHER_REPORTS)}"
     console.print(Text(reports), soft_wrap=True)
     engine = provenance.engine
     console.print(
@@ -166,13 +167,21 @@ def print_summary(
 
 def _headline(summary: RunSummary, provenance: Provenance) -> Text:
     if not summary.n_records:
-        return Text("There is no recording in what was given: nothing to score.", style="bold")
+        text = Text("There is no recording in what was given: nothing to score.", style="bold")
+        if provenance.n_ignored:
+            text.append(
+                f" {_count(provenance.n_ignored, 'other file')} ignored: a recording is a .hea "
+                "header with its signal file.",
+                style="not bold",
+            )
+        return text
     seconds = provenance.duration_s
     rate = f", {_rate(summary.n_records, seconds)}" if seconds > 0 else ""
-    text = Text(f"{summary.n_scored:,} of {summary.n_records:,} recordings scored", style="bold")
+    of_all = f"{summary.n_scored:,} of {_count(summary.n_records, 'recording')}"
+    text = Text(f"{of_all} scored", style="bold")
     text.append(f" in {seconds:,.1f} s{rate}", style="not bold")
     if provenance.n_ignored:
-        text.append(f"; {provenance.n_ignored:,} other files ignored", style="not bold")
+        text.append(f"; {_count(provenance.n_ignored, 'other file')} ignored", style="not bold")
     return text
 
 
@@ -186,33 +195,39 @@ def _print_flagged(console: Console, summary: RunSummary) -> None:
     )
     ranked_only = [each for each in summary.diagnoses if each not in with_threshold]
     if raised:
-        _print_diagnoses(console, f"Flagged: {summary.n_flagged:,} recordings", raised)
+        of_scored = f"{summary.n_flagged:,} of {_count(summary.n_scored, 'recording')}"
+        _print_diagnoses(console, f"Flagged: {of_scored}", raised, FLAG_MEANS)
     elif with_threshold:
         console.print(Text("\nNothing was flagged.", style="bold"))
     if ranked_only:
         _print_diagnoses(console, "Ranked, not flagged: no threshold for these", ranked_only)
 
 
-def _print_diagnoses(console: Console, title: str, diagnoses: Sequence[DiagnosisSummary]) -> None:
+def _print_diagnoses(
+    console: Console, title: str, diagnoses: Sequence[DiagnosisSummary], explanation: str = ""
+) -> None:
     flagged = any(each.n_flagged for each in diagnoses)
-    table = _table("diagnosis", *(("severity", "flagged") if flagged else ("score",)), "highest")
+    # A list that grades nothing has only "info", which beside an infarction would mislead.
+    graded = flagged and any(each.diagnosis.severity != "info" for each in diagnoses)
+    columns = (*(("severity",) if graded else ()), "flagged" if flagged else "score")
+    table = _table("diagnosis", *columns, "highest scores" if flagged else "highest score")
     narrow = Table(box=None, pad_edge=False, show_header=False)
     narrow.add_column(overflow="fold")
     narrow.add_column(justify="right", no_wrap=True)
     for each in diagnoses[:DIAGNOSES_SHOWN]:
         name = Text(printable(each.diagnosis.name))
-        severity = Text(each.diagnosis.severity if flagged else "")
+        severity = Text(each.diagnosis.severity if graded else "")
         severity.stylize(_STYLES[each.diagnosis.severity])
         best = f"{each.highest[0].score:.3f}" if each.highest else ""
         number = Text(f"{each.n_flagged:,}" if flagged else best)
         paths = [printable(record.path) for record in each.highest[: max(each.n_flagged, 1)]]
         shown = Text("\n".join(shorten(path, console.width - 46) for path in paths))
-        table.add_row(name, *((severity,) if flagged else ()), number, shown)
+        table.add_row(name, *((severity,) if graded else ()), number, shown)
         narrow.add_row(name, number)
         for path in paths[:1]:
-            label = Text.assemble(severity, "  " if flagged else "")
+            label = Text.assemble(severity, "  " if graded else "")
             narrow.add_row(label.append(shorten(path, console.width - 8 - len(label))))
-    _print_table(console, title, narrow if console.width < NARROW else table)
+    _print_table(console, title, narrow if console.width < NARROW else table, explanation)
     _print_more(console, len(diagnoses) - DIAGNOSES_SHOWN)
 
 
@@ -227,7 +242,7 @@ def _print_not_scored(console: Console, summary: RunSummary) -> None:
             table.add_row(Text(f"  {printable(result.reason)}"))
         else:
             table.add_row(Text(path), Text(why))
-    _print_table(console, f"Not scored: {summary.n_not_scored:,} recordings", table)
+    _print_table(console, f"Not scored: {_count(summary.n_not_scored, 'recording')}", table)
     _print_more(console, summary.n_not_scored - len(summary.not_scored))
 
 
@@ -235,7 +250,7 @@ def _table(*headers: str) -> Table:
     table = Table(box=None, pad_edge=False)
     for header in headers:
         is_number = header in ("flagged", "score")
-        is_path = header in ("highest", "recording")  # cut to fit already
+        is_path = header.startswith("highest") or header == "recording"  # cut to fit already
         table.add_column(
             header,
             justify="right" if is_number else "left",
@@ -245,14 +260,20 @@ def _table(*headers: str) -> Table:
     return table
 
 
-def _print_table(console: Console, title: str, table: Table) -> None:
+def _print_table(console: Console, title: str, table: Table, explanation: str = "") -> None:
     console.print(Text(f"\n{title}", style="bold"))
+    if explanation:
+        console.print(Text(explanation, style="dim"))
     console.print(table)
 
 
 def _print_more(console: Console, n_more: int) -> None:
     if n_more > 0:
         console.print(Text(f"and {n_more:,} more in report.csv", style="dim"))
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _rate(n_records: int, seconds: float) -> str:

@@ -262,7 +262,9 @@ def test_a_list_is_shown_line_by_line(run: Run, bundle_dir: Path, tmp_path: Path
     result = run("labels", "check", labels, "--bundle", bundle_dir)
     assert result.code == ExitCode.OK
     first, second = result.out.splitlines()
-    assert first.strip() == "2  Vorhofflimmern: AFIB; prompted (seen); ranked, not flagged"
+    assert first.strip() == (
+        "2  Vorhofflimmern: atrial fibrillation (AFIB); prompted (seen); ranked, not flagged"
+    )
     assert "3  LBBB | left bundle branch block:" in second
 
 

@@ -150,6 +150,9 @@ def test_a_misspelt_list_name_gets_a_suggestion() -> None:
     assert "Did you mean rhythm.txt?" in error.advice
     assert all(name in error.advice for name in shipped_lists())
     assert "no such file" in refusal("nowhere/rhythm.txt").message
+    far = refusal("mine.txt")
+    assert "Did you mean" not in far.advice
+    assert all(name in far.advice for name in shipped_lists())
     assert "no such file" in refusal("\0").message
 
 

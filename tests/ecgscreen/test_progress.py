@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from ecgscreen.progress import (
+    FLAG_MEANS,
     NOT_A_DEVICE,
     ScanProgress,
     print_summary,
@@ -51,6 +53,10 @@ def diagnosis(
     return DiagnosisSummary(row, n_flagged, highest)
 
 
+def ignoring(n_ignored: int) -> Provenance:
+    return replace(PROVENANCE, n_ignored=n_ignored)
+
+
 def summary(
     diagnoses: tuple[DiagnosisSummary, ...], n_scored: int = 1_790, n_error: int = 0
 ) -> RunSummary:
@@ -73,10 +79,15 @@ MIXED = (
 )
 
 
-def printed(found: RunSummary, width: int = 80, folder: Path = Path("screening")) -> str:
+def printed(
+    found: RunSummary,
+    width: int = 80,
+    folder: Path = Path("screening"),
+    provenance: Provenance = PROVENANCE,
+) -> str:
     file = io.StringIO()
     console = Console(file=file, width=width, markup=False, highlight=False, emoji=False)
-    print_summary(console, found, PROVENANCE, folder)
+    print_summary(console, found, provenance, folder)
     return file.getvalue()
 
 
@@ -96,6 +107,8 @@ def test_flagged_is_listed_worst_first() -> None:
     assert "1,790 of 1,790 recordings scored in 4.0 s, 448 records/s" in text
     assert text.index("complete AV block") < text.index("AF ") < text.index("sinus rhythm")
     assert "critical        15" in text
+    assert "Flagged: 16 of 1,790 recordings" in text
+    assert FLAG_MEANS in text
     assert "flutter" not in text
     flagged, ranked = text.split("Ranked, not flagged: no threshold for these")
     rows = [line for line in flagged.splitlines() if "long name.hea" in line]
@@ -110,6 +123,22 @@ def test_a_narrow_table_still_says_severity_count_and_recording() -> None:
     assert lines[row].split()[-1] == "15"
     assert lines[row + 1].startswith("critical  0ward")
     assert lines[row + 1].rstrip().endswith("long name.hea")
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_list_that_grades_nothing_shows_no_severity(width: int) -> None:
+    text = printed(summary(MIXED[:1]), width)
+    assert "sinus rhythm" in text
+    assert "900" in text
+    assert "severity" not in text
+    assert "info" not in text
+
+
+def test_one_is_one_recording_and_one_file() -> None:
+    text = printed(summary(MIXED, n_scored=0, n_error=1), provenance=ignoring(1))
+    assert "0 of 1 recording scored" in text
+    assert "1 other file ignored" in text
+    assert "Not scored: 1 recording\n" in text
 
 
 def test_without_thresholds_the_highest_are_ranked() -> None:
@@ -134,6 +163,9 @@ def test_an_empty_folder_is_a_clear_word() -> None:
     text = printed(summary(MIXED, n_scored=0))
     assert "There is no recording" in text
     assert "flagged" not in text.lower()
+    assert ".hea" not in text
+    others = printed(summary(MIXED, n_scored=0), width=132, provenance=ignoring(8))
+    assert "8 other files ignored: a recording is a .hea header with its signal file." in others
 
 
 @pytest.mark.parametrize("width", [40, 80])

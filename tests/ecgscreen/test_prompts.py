@@ -129,6 +129,8 @@ def test_thresholds_belong_to_one_concept(bundle: Bundle, tmp_path: Path) -> Non
     lines = list(list_lines(load_list(str(tmp_path / "mine.txt")), prompts))
     assert f"flagged from {point.threshold:.3f}" in lines[0]
     assert all("ranked, not flagged" in line for line in lines[1:])
+    nearest = load_vocabulary().nearest(FREE, 1)[0].name
+    assert f"{FREE!r} as free text (nearest known: {nearest})" in lines[3]
 
 
 def test_another_language_model_is_refused(
