@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,31 +98,35 @@ def unknown_lines(diagnosis_list: DiagnosisList) -> tuple[Diagnosis, ...]:
     return tuple(diagnosis for diagnosis in diagnosis_list.diagnoses if diagnosis.free_texts)
 
 
-def unknown_line_error(
-    list_name: str, diagnosis: Diagnosis, vocabulary: Vocabulary
+def unknown_lines_error(
+    list_name: str, diagnoses: Sequence[Diagnosis], vocabulary: Vocabulary
 ) -> LabelListError:
-    """Make the error for an unknown line where no language model is installed.
+    """Make the error for unknown lines where no language model is installed.
 
     Parameters
     ----------
     list_name
         Name of the list.
-    diagnosis
-        One with free texts.
+    diagnoses
+        Those with free texts, at least one.
     vocabulary
         Where the three nearest concepts of each free text come from.
 
     Returns
     -------
     LabelListError
-        Names list, line, words, the nearest concepts, and the ways out.
+        Names list, lines, words, the nearest concepts, and the ways out: a line of text for
+        each line of the list, so that all are mended at once.
     """
-    unknown = "; ".join(
-        f"{text!r} (nearest: {', '.join(near.name for near in vocabulary.nearest(text, 3))})"
-        for text in diagnosis.free_texts
-    )
+    rows = []
+    for diagnosis in diagnoses:
+        unknown = "; ".join(
+            f"{text!r} (nearest: {', '.join(near.name for near in vocabulary.nearest(text, 3))})"
+            for text in diagnosis.free_texts
+        )
+        rows.append(f"{list_name}, line {diagnosis.line}: not in the vocabulary: {unknown}")
     return LabelListError(
-        f"{list_name}, line {diagnosis.line}: not in the vocabulary: {unknown}",
+        "\n".join(rows),
         "Write it in words of the vocabulary, or install the language model for free text: "
         "pip install 'ecgscreen[text]'.",
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.bundle import Bundle
-from ecgscreen.diagnoses import Diagnosis, DiagnosisList, unknown_line_error, unknown_lines
+from ecgscreen.diagnoses import Diagnosis, DiagnosisList, unknown_lines, unknown_lines_error
 from ecgscreen.errors import BundleError, LabelListError, MissingExtraError
 from ecgscreen.reports import DiagnosisRow
 from ecgscreen.scoring import quantise_directions
@@ -67,7 +67,7 @@ def embed_list(
         try:
             text_encoder = load_text_encoder(str(bundle.manifest["text_encoder"]["name"]))
         except MissingExtraError as error:
-            raise unknown_line_error(diagnoses.name, unknown[0], vocabulary) from error
+            raise unknown_lines_error(diagnoses.name, unknown, vocabulary) from error
         _check_text_encoder(text_encoder, bundle)
         for diagnosis in unknown:
             raw = text_encoder.embed(diagnosis.free_texts)

@@ -12,8 +12,8 @@ from ecgscreen.diagnoses import (
     Diagnosis,
     DiagnosisList,
     load_list,
-    unknown_line_error,
     unknown_lines,
+    unknown_lines_error,
 )
 from ecgscreen.errors import ExitCode, LabelListError
 from ecgscreen.label_list_file import MAX_FILE_SIZE, shipped_lists
@@ -89,12 +89,14 @@ def test_unknown_words_are_kept_as_free_text(tmp_path: Path) -> None:
 
 
 def test_an_unknown_line_without_language_model_names_the_ways_out(tmp_path: Path) -> None:
-    listed = load_list(write(tmp_path, "SR\natrial fibrilation | banana bread\n"))
-    (unknown,) = unknown_lines(listed)
+    listed = load_list(write(tmp_path, "SR\natrial fibrilation | banana bread\nAFIB\nzzz\n"))
+    unknown = unknown_lines(listed)
     vocabulary = load_vocabulary()
-    error = unknown_line_error(listed.name, unknown, vocabulary)
+    error = unknown_lines_error(listed.name, unknown, vocabulary)
     assert isinstance(error, LabelListError)
-    assert error.message.startswith(f"{listed.name}, line 2: ")
+    first, second = error.message.splitlines()
+    assert first.startswith(f"{listed.name}, line 2: ")
+    assert second.startswith(f"{listed.name}, line 4: not in the vocabulary: 'zzz' (nearest: ")
     assert "'atrial fibrilation' (nearest: atrial fibrillation, " in error.message
     nearest = ", ".join(concept.name for concept in vocabulary.nearest("banana bread", 3))
     assert f"'banana bread' (nearest: {nearest})" in error.message
