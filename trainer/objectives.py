@@ -18,6 +18,7 @@ from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings
 from trainer.losses import clip_loss, statement_loss
 from trainer.model import EcgTextModel, EncoderModel
+from trainer.reports import to_english
 
 
 class Objective(ABC):
@@ -161,17 +162,17 @@ def text_objective(
 
 
 def report_texts(recordings: LabelledRecordings, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """A text for each of N recordings: its report as written, else the names of its statements.
+    """A text for each of N recordings: its report in English, else the names of its statements.
 
-    Statements are those of the recording itself; superclasses and other groups, which follow
-    from them, are not named.
+    A report of which nothing is left without boilerplate counts as none. Statements are those of
+    the recording itself; superclasses and other groups, which follow from them, are not named.
     """
     reports = recordings.reports or ("",) * len(recordings.windows)
     is_statement = [vocabulary.by_id[i].kind == "statement" for i in recordings.concept_ids]
     carried = recordings.carried & np.array(is_statement)
     names = [vocabulary.by_id[i].name for i in recordings.concept_ids]
     return tuple(
-        report or ", ".join(names[k] for k in np.flatnonzero(row))
+        to_english(report) or ", ".join(names[k] for k in np.flatnonzero(row))
         for report, row in zip(reports, carried, strict=True)
     )
 

@@ -19,6 +19,7 @@ from trainer.data import LabelledRecordings, load_ptbxl
 from trainer.encoder import ResNet1d
 from trainer.losses import clip_loss, feature_approximation_loss, view_loss
 from trainer.objectives import ClipObjective, report_texts
+from trainer.reports import to_english
 from trainer.splits import rows_of_folds
 from trainer.steps import Steps
 
@@ -92,9 +93,10 @@ def recordings(simulated_ptbxl: Path, config: TrainConfig) -> LabelledRecordings
 def test_a_recording_without_report_is_told_by_its_statements(
     recordings: LabelledRecordings,
 ) -> None:
-    reports = ("sinusrhythmus. normales ekg", *[""] * (len(recordings.windows) - 1))
+    n = len(recordings.windows)
+    reports = ("sinusrhythmus. linkstyp", "unbestaetigter bericht", *[""] * (n - 2))
     texts = report_texts(replace(recordings, reports=reports), VOCABULARY)
-    assert texts[0] == reports[0]
+    assert texts[0] == "Sinus rhythm. Left axis."
     carried = {
         recordings.concept_ids[k] for k in np.flatnonzero(recordings.carried[1])
     }  # superclasses too, which no report names
@@ -106,7 +108,7 @@ def test_a_recording_without_report_is_told_by_its_statements(
 def test_clip_objective_pairs_each_recording_with_its_own_report(
     recordings: LabelledRecordings, config: TrainConfig
 ) -> None:
-    reports = tuple(f"report number {k}" for k in range(len(recordings.windows)))
+    reports = tuple(f"Sinus rhythm, rate {k}." for k in range(len(recordings.windows)))
     with_reports = replace(recordings, reports=reports)
     clip = replace(config, objective="clip", prompt="The report of the ECG is that {text}")
     rows = rows_of_folds(recordings.folds, [TRAIN_FOLD])
@@ -114,12 +116,13 @@ def test_clip_objective_pairs_each_recording_with_its_own_report(
     batch = rows[[5, 2, 9]]
     features = torch.randn(3, 2 * ENCODER.widths[-1])
     texts = objective.text_encoder.embed(
-        [f"The report of the ECG is that report number {row}" for row in batch]
+        [f"The report of the ECG is that {to_english(reports[row])}" for row in batch]
     )
     with torch.no_grad():
         found = objective.loss(features, batch, np.random.default_rng(0))
         text = objective.model.text(torch.from_numpy(texts))
         expected = clip_loss(objective.view(features), text, torch.tensor(1 / 0.07))
+    assert len({to_english(reports[row]) for row in batch}) == 3
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
