@@ -223,8 +223,13 @@ def _scores(cell: Cell, which: str) -> NDArray[np.float32]:
 def _told(cells: Mapping[str, Sequence[Cell]], labels: Labels, which: str) -> NDArray[np.bool_]:
     """Concepts that every row can tell, shape (K,)."""
     told = np.ones(len(labels.concept_ids), dtype=np.bool_)
-    for seeds in cells.values():
+    for row, seeds in cells.items():
         for cell in seeds:
+            if (found := _scores(cell, which).shape) != labels.test.shape:
+                raise ValueError(
+                    f"a cell of {row} holds scores of shape {found}, the labels are "
+                    f"{labels.test.shape}: the recordings have changed, remove the cell"
+                )
             told &= np.isfinite(_scores(cell, which)).all(axis=0)
     return told
 

@@ -47,6 +47,7 @@ from trainer.splits import rows_of_folds
 FOLDERS = ("ptb-xl", "ptb-xl-zscored")
 MIT_BIH = "mitdb"
 SEEDS, EPOCHS = (0, 1, 2), 40
+MAX_SEEDS = 10
 QUICK_SEEDS, QUICK_EPOCHS = (0,), 16
 TABLES = {"superclass": "Table 1", "form": "Table 2"}
 PAIRS = (
@@ -65,7 +66,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
-    parser.add_argument("--seeds", nargs="+", type=int)
+    parser.add_argument("--seeds", nargs="+", type=int, choices=range(MAX_SEEDS))
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--quick", action="store_true", help="one seed, few epochs")
     parser.add_argument("--tables-only", action="store_true", help="train nothing")
@@ -83,25 +84,43 @@ def main() -> None:
     elsewhere = None
     if (arguments.data / MIT_BIH).is_dir():
         elsewhere = load_mitbih(arguments.data / MIT_BIH, vocabulary)
-    cells: dict[str, list[Cell]] = {}
+    say = partial(print, flush=True)
     for seed in seeds:
-        for row in arguments.rows:
-            folder = arguments.out / "cells" / f"{row}-e{epochs}-s{seed}"
-            if load_cell(folder) is None and not arguments.tables_only:
-                print(f"{row}, seed {seed}", flush=True)
+        for row in () if arguments.tables_only else arguments.rows:
+            folder = _folder(arguments.out, row, epochs, seed)
+            if load_cell(folder) is None:
+                say(f"{row}, seed {seed}")
                 config = config_of(ROWS[row], seed, epochs)
-                say = partial(print, flush=True)
                 make_cell(ROWS[row], config, recordings, elsewhere, vocabulary, folder, say)
-            if (cell := load_cell(folder)) is not None:
+        _write(arguments.out, epochs, recordings, elsewhere, vocabulary)
+
+
+def _folder(out: Path, row: str, epochs: int, seed: int) -> Path:
+    return out / "cells" / f"{row}-e{epochs}-s{seed}"
+
+
+def _write(
+    out: Path,
+    epochs: int,
+    recordings: LabelledRecordings,
+    elsewhere: LabelledRecordings | None,
+    vocabulary: Vocabulary,
+) -> None:
+    """Tables and pictures of every cell of these epochs that is finished, whoever made it."""
+    cells: dict[str, list[Cell]] = {}
+    for row in ROWS:
+        for seed in range(MAX_SEEDS):
+            if (cell := load_cell(_folder(out, row, epochs, seed))) is not None:
                 cells.setdefault(row, []).append(cell)
-        if cells:
-            text = tables(cells, recordings, elsewhere, vocabulary, epochs)
-            (arguments.out / f"tables-e{epochs}.md").write_text(text, encoding="utf-8")
-            labels = labels_of(recordings)
-            for task in TABLES:
-                classes = [concept.id for concept in vocabulary.task(task)]
-                picture = intervals_svg(multilabel_figures(cells, labels, classes), ROWS)
-                (arguments.out / f"{task}-e{epochs}.svg").write_text(picture, encoding="utf-8")
+    if not cells:
+        return
+    text = tables(cells, recordings, elsewhere, vocabulary, epochs)
+    (out / f"tables-e{epochs}.md").write_text(text, encoding="utf-8")
+    labels = labels_of(recordings)
+    for task in TABLES:
+        classes = [concept.id for concept in vocabulary.task(task)]
+        picture = intervals_svg(multilabel_figures(cells, labels, classes), ROWS)
+        (out / f"{task}-e{epochs}.svg").write_text(picture, encoding="utf-8")
 
 
 def tables(

@@ -72,6 +72,12 @@ def test_a_class_that_one_row_cannot_tell_counts_for_none(labels: Labels) -> Non
     assert found.values["statement"][0] == found.values["supervised"][0]
 
 
+def test_scores_of_other_recordings_are_refused(labels: Labels) -> None:
+    fewer = Cell(CLASSES, labels.validation.astype(np.float32), np.zeros((N - 1, 3), np.float32))
+    with pytest.raises(ValueError, match="remove the cell"):
+        argmax_figures({"clip": [fewer]}, labels, CLASSES, replicates=REPLICATES)
+
+
 def test_table_shows_the_papers_figures_beside_ours(labels: Labels) -> None:
     cells = {"clip": [scored(labels, 0.5)], "statement": [scored(labels, 0.4)]}
     found = argmax_figures(cells, labels, CLASSES, replicates=REPLICATES)
