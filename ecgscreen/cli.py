@@ -347,6 +347,11 @@ def main() -> None:
     except EcgscreenError as error:
         _complain(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        # What no command expects of its files: a folder that is none, a disk that is full.
+        named = "" if error.filename is None else f"{error.filename}: "
+        _complain(EcgscreenError(f"{named}{error.strerror or error}"))
+        sys.exit(ExitCode.FAILED)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -44,7 +46,26 @@ _STYLES = {"critical": "bold red", "attention": "yellow", "info": ""}
 
 def stderr_console(*, quiet: bool = False) -> Console:
     """Return the console that everything is shown on; a quiet one swallows all of it."""
-    return Console(stderr=True, quiet=quiet, highlight=False, emoji=False, markup=False)
+    return _LastingConsole(stderr=True, quiet=quiet, highlight=False, emoji=False, markup=False)
+
+
+class _LastingConsole(Console):
+    """Falls silent where it cannot be written to: a scan outlives its terminal and its log."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        try:
+            super().print(*objects, **options)
+        except OSError:
+            self._fall_silent()
+
+    def on_broken_pipe(self) -> None:
+        self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        self.quiet = True
+        # What the stream still holds would fail once more at exit, and change the exit code.
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), self.file.fileno())
 
 
 class ScanProgress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -323,3 +324,34 @@ def test_interrupted_and_terminated(tmp_path: Path, number: signal.Signals, code
             process.kill()
     assert process.returncode == code
     assert "Traceback" not in err
+
+
+def in_a_process(*arguments: object, error_to: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "ecgscreen", *map(str, arguments)],
+        stderr=error_to,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("device", ["full", "pipe"])
+def test_a_scan_outlives_what_it_is_shown_on(bundle_dir: Path, tmp_path: Path, device: str) -> None:
+    write_dataset(tmp_path / "records", 2, seed=1, sampling_rate=100.0, faults=1)
+    arguments = ["scan", tmp_path / "records", "--bundle", bundle_dir, "--labels", "rhythm.txt"]
+    if device == "pipe":
+        read_end, descriptor = os.pipe()
+        os.close(read_end)
+    else:
+        descriptor = os.open("/dev/full", os.O_WRONLY)
+    scanned = in_a_process(*arguments, "--out", tmp_path / "out", error_to=descriptor)
+    os.close(descriptor)
+    assert scanned.wait(60) == ExitCode.SOME_NOT_SCORED
+    assert (tmp_path / "out" / "report.csv").exists()
+
+
+def test_what_the_system_refuses_is_a_sentence(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    outcome = run("simulate", tmp_path / "file" / "records", "--count", 1)
+    assert outcome.code == ExitCode.FAILED
+    assert outcome.err == f"ecgscreen: {tmp_path / 'file' / 'records'}: Not a directory\n"
