@@ -137,7 +137,12 @@ class Bundle:
     @cached_property
     def concepts(self) -> dict[str, NDArray[np.float32]]:
         """Unit vectors, float32 (D,), of the vocabulary's concepts by id."""
-        ids, embeddings = self._arrays("concepts.npz", "ids", "embeddings")
+        (ids,) = self._arrays("concepts.npz", "ids")
+        embeddings = self._embeddings("concepts.npz").astype(np.float32, copy=False)
+        if ids.shape != embeddings.shape[:1]:
+            raise BundleError(
+                f"{self.path}: {len(embeddings)} embeddings of {ids.size} concepts", _ADVICE
+            )
         return dict(zip(ids.tolist(), embeddings, strict=True))
 
     def direction(self, concept_id: str) -> NDArray[np.float32]:
@@ -181,8 +186,7 @@ class Bundle:
         """Embeddings of the reference population, float16 (R, D), or None if left out."""
         if "reference.npz" not in self.contents:
             return None
-        (embeddings,) = self._arrays("reference.npz", "embeddings")
-        return embeddings
+        return self._embeddings("reference.npz").astype(np.float16, copy=False)
 
     @cached_property
     def operating_points(self) -> dict[str, OperatingPoint]:
@@ -191,7 +195,7 @@ class Bundle:
         try:
             points = json.loads(self.contents[name])["operating_points"]
             return {concept: OperatingPoint(**point) for concept, point in points.items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BundleError(f"{self.path / name}: not understood: {error}", _ADVICE) from error
 
     @cached_property
@@ -204,8 +208,19 @@ class Bundle:
         try:
             with np.load(io.BytesIO(self.contents[name]), allow_pickle=False) as arrays:
                 return [arrays[key] for key in keys]
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise BundleError(f"{self.path / name}: {error}", _ADVICE) from error
+
+    def _embeddings(self, name: str) -> NDArray[np.floating]:
+        (rows,) = self._arrays(name, "embeddings")
+        right = rows.dtype.kind == "f" and rows.shape[1:] == (self.embedding_size,)
+        if not (right and np.allclose(np.linalg.norm(rows.astype(np.float32), axis=1), 1, 0, 0.01)):
+            raise BundleError(
+                f"{self.path / name}: {rows.dtype} embeddings of shape {rows.shape}, expected unit "
+                f"vectors of {self.embedding_size} numbers",
+                _ADVICE,
+            )
+        return rows
 
 
 def default_bundle() -> Path:
@@ -228,7 +243,7 @@ def load_bundle(path: Path) -> Bundle:
         version = manifest["format_version"]
         if version == FORMAT_VERSION:
             expected, config = _understand(manifest)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BundleError(
             f"{path / MANIFEST}: not a bundle's manifest: {error}", _ADVICE
         ) from error

@@ -46,6 +46,22 @@ class PreprocessConfig:
     millivolts_per_unit: float = 0.2
     clip: float = 25.0
 
+    def __post_init__(self) -> None:
+        limits = {
+            "sampling_rate": (40.0, 1000.0),
+            "window_s": (1.0, 60.0),
+            "high_pass_hz": (0.01, 5.0),
+            "low_pass_hz": (10.0, self.stop_hz - 1.0),
+            # A faster input's spectrum must not fold back into the pass band.
+            "stop_hz": (11.0, self.sampling_rate / 2),
+            "millivolts_per_unit": (1e-6, 1e6),
+            "clip": (1.0, 1e6),
+        }
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} is {value:g}, expected {low:g} to {high:g}")
+
     @property
     def band(self) -> BandPass:
         """The filter's edges."""
@@ -62,7 +78,7 @@ class PreprocessConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> PreprocessConfig:
-        """Read what `to_dict` wrote; an unknown or missing key raises TypeError."""
+        """Read what `to_dict` wrote; else TypeError (keys) or ValueError (what they hold)."""
         if missing := set(asdict(cls())) - set(values):
             raise TypeError(f"missing keys: {', '.join(sorted(missing))}")
         return cls(**{key: float(value) for key, value in values.items()})

@@ -50,7 +50,13 @@ class OpenVINOEngine:
             raise EngineUnavailableError(
                 "this processor does not compute bf16 natively", "use --precision f32"
             )
-        model = core.read_model(onnx, b"")
+        try:
+            model = core.read_model(onnx, b"")
+        except RuntimeError as error:
+            raise EngineUnavailableError(
+                "openvino cannot read the encoder: it is no ONNX model, or not a whole one",
+                "copy the whole bundle again from where it was exported",
+            ) from error
         _, n_leads, n_samples = (
             d.get_length() if d.is_static else 0 for d in model.input("windows").get_partial_shape()
         )

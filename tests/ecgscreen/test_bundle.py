@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from ecgscreen.bundle import FILES, MANIFEST, OPTIONAL_FILES, Bundle, load_bundle
@@ -106,6 +108,7 @@ def test_a_damaged_file_is_named(
         (b"{", "not a bundle's manifest"),
         (b"\xff\xfe", "not a bundle's manifest"),
         (b"[1]", "not a bundle's manifest"),
+        (b"[" * 100_000, "not a bundle's manifest"),
         (b"null", "not a bundle's manifest"),
         (b"{}", "format_version"),
         (b'{"format_version": 1}', "name is None, expected str"),
@@ -129,6 +132,20 @@ def test_a_manifest_of_another_kind(copy: Path, content: bytes, found: str) -> N
         ({"preprocessing": {**PreprocessConfig().to_dict(), "gain": 1.0}}, "gain"),
         ({"preprocessing": {"sampling_rate": 100.0}}, "missing keys: clip"),
         ({"preprocessing": {**PreprocessConfig().to_dict(), "clip": "much"}}, "much"),
+        *(
+            ({"preprocessing": {**PreprocessConfig().to_dict(), key: value}}, f"{key} is ")
+            for key, value in [
+                ("sampling_rate", 1e12),
+                ("sampling_rate", 0.0),
+                ("window_s", 1e9),
+                ("window_s", float("nan")),
+                ("high_pass_hz", 0.0),
+                ("low_pass_hz", 60.0),
+                ("stop_hz", 80.0),
+                ("millivolts_per_unit", 0.0),
+                ("clip", -1.0),
+            ]
+        ),
         ({"embedding_size": "16"}, "embedding_size is '16', expected int"),
         ({"training": {}}, "training/date is None, expected str"),
         ({"training": None}, "training/date is None, expected str"),
@@ -165,6 +182,12 @@ def test_files_beside_the_bundle_do_not_matter(copy: Path) -> None:
     assert load_bundle(copy).name == "tiny"
 
 
+def npy(array: npt.NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
 def read(bundle: Bundle) -> None:
     """Open every array, as a scan with free text does."""
     _ = bundle.concepts, bundle.concept_texts, bundle.text_head, bundle.reference, bundle.check
@@ -198,7 +221,15 @@ def test_a_pickle_is_refused_and_never_executed(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"PK\x03\x04 and no more", b"\x80\x04N.", b"text", npz(other=np.zeros(3))]
+    "content",
+    [
+        b"",
+        b"PK\x03\x04 and no more",
+        b"\x80\x04N.",
+        b"text",
+        npz(other=np.zeros(3)),
+        npy(np.zeros(3)),
+    ],
 )
 @pytest.mark.parametrize("name", ["concepts.npz", "check.npz"])
 def test_arrays_that_are_none(bundle_dir: Path, tmp_path: Path, name: str, content: bytes) -> None:
@@ -207,7 +238,43 @@ def test_arrays_that_are_none(bundle_dir: Path, tmp_path: Path, name: str, conte
         read(bundle)
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"operating_points": {"AFIB": {}}}'])
+@pytest.mark.parametrize(
+    "embeddings",
+    [
+        lambda rows: rows[:, :-1],
+        lambda rows: rows[0],
+        lambda rows: rows * 2,
+        lambda rows: rows * np.nan,
+        lambda rows: rows.astype(np.int8),
+    ],
+    ids=["narrower", "one", "longer", "NaN", "integers"],
+)
+@pytest.mark.parametrize("name", ["concepts.npz", "reference.npz"])
+def test_embeddings_that_are_none(
+    bundle_dir: Path,
+    tmp_path: Path,
+    name: str,
+    embeddings: Callable[[npt.NDArray[Any]], npt.NDArray[Any]],
+) -> None:
+    with np.load(bundle_dir / name) as arrays:
+        content = npz(**{**arrays, "embeddings": embeddings(arrays["embeddings"])})
+    bundle = load_bundle(rewritten(bundle_dir, tmp_path / "bundle", contents={name: content}))
+    with pytest.raises(BundleError, match=f"{name}: .*expected unit vectors"):
+        read(bundle)
+
+
+def test_concepts_that_are_not_one_an_embedding(bundle_dir: Path, tmp_path: Path) -> None:
+    with np.load(bundle_dir / "concepts.npz") as arrays:
+        content = npz(**{**arrays, "ids": arrays["ids"][1:]})
+    contents = {"concepts.npz": content}
+    bundle = load_bundle(rewritten(bundle_dir, tmp_path / "bundle", contents=contents))
+    with pytest.raises(BundleError, match="concepts"):
+        read(bundle)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[]", b"[" * 100_000, b'{"operating_points": {"AFIB": {}}}']
+)
 def test_a_calibration_that_is_none(bundle_dir: Path, tmp_path: Path, content: bytes) -> None:
     changed = rewritten(bundle_dir, tmp_path / "bundle", contents={"calibration.json": content})
     with pytest.raises(BundleError, match=r"calibration\.json: not understood"):

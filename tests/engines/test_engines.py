@@ -205,3 +205,9 @@ def test_an_operator_that_pytorch_does_not_know() -> None:
     graph = helper.make_graph([helper.make_node("Erf", ["windows"], ["y"])], "g", [value], [])
     with pytest.raises(EngineUnavailableError, match="operator Erf is not known"):
         load_engine("pytorch", helper.make_model(graph).SerializeToString())
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x07"])
+def test_openvino_refuses_what_is_no_model(content: bytes) -> None:
+    with pytest.raises(EngineUnavailableError, match="cannot read the encoder"):
+        load_engine("openvino", content, precision="f32")
