@@ -147,6 +147,16 @@ def evaluate_ptbxl(
     )
 
 
+def thresholds_from(bundle: Bundle, folds: Sequence[int]) -> tuple[int, ...]:
+    """Folds among these that the bundle's thresholds come from.
+
+    Accuracy, precision, recall and F1 at those thresholds would be figures of the set that they
+    were fitted to, so `evaluate_embeddings` gives none there.
+    """
+    fitted = bundle.manifest["training"].get("validation_folds", [])
+    return tuple(sorted(set(folds) & set(fitted)))
+
+
 def check_protocol(protocol: str) -> None:
     """Raise `UsageError` if there is no such protocol."""
     if protocol not in PROTOCOLS:
@@ -192,7 +202,7 @@ def evaluate_embeddings(
     labelled_value, labelled_interval = (
         interval(labelled) if task in SUBSET_TASKS else (float("nan"), None)
     )
-    points = bundle.operating_points
+    points = {} if thresholds_from(bundle, folds) else bundle.operating_points
     thresholds = np.array([points[name].threshold if name in points else np.nan for name in names])
     at_threshold = np.isfinite(thresholds) & counted
     figures = _figures(scores, thresholds, positive, at_threshold)

@@ -20,7 +20,7 @@ from trainer.datasets.cinc import cinc_set
 from trainer.datasets.ludb import ludb_set
 from trainer.datasets.mitbih import mitbih_set
 from trainer.datasets.table import table_set
-from trainer.evaluate import Evaluation, check_protocol, evaluate_ptbxl
+from trainer.evaluate import Evaluation, check_protocol, evaluate_ptbxl, thresholds_from
 from trainer.evaluate_sets import evaluate_set
 from trainer.metrics import Interval
 from trainer.splits import parse_folds
@@ -100,6 +100,12 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
         )
         for note in labelled.notes:
             console.print(note, highlight=False)
+    if fitted := thresholds_from(bundle, evaluation.folds):
+        console.print(
+            f"{bundle.name} took its thresholds from folds {list(fitted)}: no figures at "
+            "thresholds there",
+            highlight=False,
+        )
     for line in _lines(evaluation):
         console.print(line, highlight=False)
     if request.json_file is not None:

@@ -19,7 +19,7 @@ from engines.select import load_engine
 from tests.tiny_bundle import ENCODER, TRAIN_FOLD, VALIDATION_FOLD
 from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings, load_ptbxl
-from trainer.evaluate import Evaluation, embed, evaluate_ptbxl
+from trainer.evaluate import Evaluation, embed, evaluate_ptbxl, thresholds_from
 from trainer.export import MIN_POSITIVES_FOR_THRESHOLD, PARITY_TOLERANCE, export_bundle
 from trainer.metrics import auc, best_f1_threshold
 from trainer.onnx_export import restore_encoder
@@ -259,6 +259,21 @@ def test_evaluation_is_what_the_scores_say(
     assert evaluation.n_classes == len(aucs)
     assert evaluation.macro_auc == pytest.approx(np.mean(aucs), abs=1e-9)
     assert evaluation.macro_auc_ci.low < evaluation.macro_auc < evaluation.macro_auc_ci.high
+
+
+def test_no_figure_at_a_threshold_stands_for_the_fold_it_was_fitted_to(
+    bundle: Bundle, simulated_ptbxl: Path
+) -> None:
+    assert set(bundle.operating_points) & {c.id for c in VOCABULARY.task("rhythm")}
+    engine = load_engine("openvino", bundle.encoder_onnx, precision="f32")
+    evaluation = evaluate_ptbxl(
+        bundle, engine, VOCABULARY, [simulated_ptbxl], task="rhythm", folds=[VALIDATION_FOLD]
+    )
+    assert isinstance(evaluation, Evaluation)
+    assert evaluation.n_thresholds == 0
+    assert np.isnan(evaluation.f1)
+    assert thresholds_from(bundle, [VALIDATION_FOLD, 9]) == (VALIDATION_FOLD,)
+    assert thresholds_from(bundle, [9]) == ()
 
 
 def test_measuring_on_a_training_fold_is_refused(bundle: Bundle, simulated_ptbxl: Path) -> None:
