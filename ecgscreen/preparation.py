@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -150,14 +151,25 @@ def _prepare_elsewhere(
         workers, mp_context=get_context("spawn"), initializer=_end_with_parent
     ) as pool:
         under_way: deque[Future[list[PreparedRecord | RecordResult]]] = deque(
-            pool.submit(_prepare_chunk, chunk, config)
-            for chunk in islice(chunks, workers * CHUNKS_AHEAD)
+            _submit(pool, chunk, config) for chunk in islice(chunks, workers * CHUNKS_AHEAD)
         )
         while under_way:
             done = under_way.popleft().result()
             if (chunk := next(chunks, None)) is not None:
-                under_way.append(pool.submit(_prepare_chunk, chunk, config))
+                under_way.append(_submit(pool, chunk, config))
             yield from done
+
+
+def _submit(
+    pool: ProcessPoolExecutor, chunk: tuple[Found, ...], config: PreprocessConfig
+) -> Future[list[PreparedRecord | RecordResult]]:
+    # Ctrl-C reaches every process of a terminal. A worker that is started here inherits that it
+    # is blocked: the parent ends the workers, and none of them prints a traceback.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(_prepare_chunk, chunk, config)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:

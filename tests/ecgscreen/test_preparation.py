@@ -194,6 +194,18 @@ def test_a_worker_that_is_killed_is_a_sentence(folder: Path) -> None:
         deque(stream, maxlen=0)
 
 
+def test_a_worker_leaves_ctrl_c_to_its_parent(folder: Path) -> None:
+    stream = prepare_all(repeat(next(iter(Discovery([folder])))), CONFIG, workers=1)
+    next(stream)
+    (worker,) = active_children()
+    status = Path(f"/proc/{worker.pid}/status").read_text()
+    blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+    assert blocked & 1 << (signal.SIGINT - 1)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    os.kill(worker.ident or 0, signal.SIGINT)
+    assert isinstance(next(stream), PreparedRecord)
+
+
 WITH_A_WORKER = """
 import sys
 from itertools import repeat
