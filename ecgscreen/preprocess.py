@@ -97,11 +97,14 @@ class Prepared:
         bool, shape (12,): the leads that count.
     starts_s
         float32, shape (n_windows,): where each window begins, in seconds.
+    amplitude_known
+        Whether the windows are millivolts over a constant, or standardised lead by lead.
     """
 
     windows: NDArray[np.float32]
     lead_mask: NDArray[np.bool_]
     starts_s: NDArray[np.float32]
+    amplitude_known: bool
 
 
 def preprocess(
@@ -147,7 +150,8 @@ def preprocess(
         )
     mask = np.zeros(len(LEADS), dtype=np.bool_)
     mask[columns] = True
-    return Prepared(windows, mask, np.asarray(starts, dtype=np.float32) / np.float32(rate))
+    starts_s = np.asarray(starts, dtype=np.float32) / np.float32(rate)
+    return Prepared(windows, mask, starts_s, recording.amplitude_known)
 
 
 def _one_window(

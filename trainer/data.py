@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.errors import UsageError
-from ecgscreen.preprocess import PreprocessConfig, preprocess
-from ecgscreen.quality import assess_quality
-from ecgscreen.readers import read_recording
-from ecgscreen.recording import RecordingError, SkippedRecording
+from ecgscreen.preprocess import PreprocessConfig
+from ecgscreen.recording import SkippedRecording
 from ecgscreen.vocabulary import Vocabulary
+from trainer.prepare import prepare
 
 DATABASE = "ptbxl_database.csv"
 _OLDEST = 90.0
@@ -157,22 +156,13 @@ def load_ptbxl(
     skipped = []
     for folder in folders:
         for row in read_ptbxl_table(folder, wanted):
-            recording = read_recording(row.path, folder)
-            if isinstance(recording, SkippedRecording):
-                skipped.append(recording)
-                continue
-            quality = assess_quality(recording)
-            if quality.reason is not None:
-                skipped.append(SkippedRecording(row.path, quality.reason, quality.detail))
-                continue
-            try:
-                prepared = preprocess(recording, quality.usable, config)
-            except RecordingError as error:
-                skipped.append(SkippedRecording(row.path, error.reason, error.detail))
+            prepared = prepare(row.path, folder, config)
+            if isinstance(prepared, SkippedRecording):
+                skipped.append(prepared)
                 continue
             windows.append(prepared.windows[0])
             masks.append(prepared.lead_mask)
-            known.append(recording.amplitude_known)
+            known.append(prepared.amplitude_known)
             labels = np.zeros(len(ids), dtype=np.bool_)
             labels[[column[c] for c in _concepts_of(row, folder, vocabulary)]] = True
             carried.append(labels)

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.errors import UsageError
-from ecgscreen.preprocess import Prepared, PreprocessConfig, preprocess
-from ecgscreen.quality import assess_quality
-from ecgscreen.readers import read_recording
-from ecgscreen.recording import RecordingError, SkippedRecording
+from ecgscreen.preprocess import PreprocessConfig
+from ecgscreen.recording import SkippedRecording
 from ecgscreen.vocabulary import Concept, Vocabulary
+from trainer.prepare import prepare
 
 
 @dataclass(frozen=True)
@@ -141,28 +140,6 @@ def cases_of_files(
             yield prepared
         else:
             yield Case(file.path, prepared.windows, prepared.lead_mask, file.patient, file.carried)
-
-
-def prepare(path: Path, root: Path, config: PreprocessConfig) -> Prepared | SkippedRecording:
-    """Read, assess and prepare one recording by the steps of a scan.
-
-    Parameters
-    ----------
-    path, root
-        See `read_recording`.
-    config
-        From the bundle.
-    """
-    recording = read_recording(path, root)
-    if isinstance(recording, SkippedRecording):
-        return recording
-    quality = assess_quality(recording)
-    if quality.reason is not None:
-        return SkippedRecording(path, quality.reason, quality.detail)
-    try:
-        return preprocess(recording, quality.usable, config)
-    except RecordingError as error:
-        return SkippedRecording(path, error.reason, error.detail)
 
 
 def implied(vocabulary: Vocabulary, concept_ids: Iterable[str]) -> frozenset[str]:

@@ -23,7 +23,8 @@ from ecgscreen.readers.files import InsideFile
 from ecgscreen.readers.wfdb_header import read_header
 from ecgscreen.recording import RecordingError, SkippedRecording
 from ecgscreen.vocabulary import Vocabulary
-from trainer.datasets.case import Case, LabelledSet, implied, in_order, prepare
+from trainer.datasets.case import Case, LabelledSet, implied, in_order
+from trainer.prepare import prepare
 
 ARRHYTHMIA = ("NORM", "AFIB", "PVC", "PAC", "CLBBB", "CRBBB", "PACE")
 """Classes of the task ``arrhythmia``: what at least two patients of either half of the database

@@ -1,0 +1,32 @@
+"""One recording as the trainer and the measurements see it: by the steps of a scan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ecgscreen.preprocess import Prepared, PreprocessConfig, preprocess
+from ecgscreen.quality import assess_quality
+from ecgscreen.readers import read_recording
+from ecgscreen.recording import RecordingError, SkippedRecording
+
+
+def prepare(path: Path, root: Path, config: PreprocessConfig) -> Prepared | SkippedRecording:
+    """Read, assess and prepare one recording by the steps of a scan.
+
+    Parameters
+    ----------
+    path, root
+        See `read_recording`.
+    config
+        From the bundle.
+    """
+    recording = read_recording(path, root)
+    if isinstance(recording, SkippedRecording):
+        return recording
+    quality = assess_quality(recording)
+    if quality.reason is not None:
+        return SkippedRecording(path, quality.reason, quality.detail)
+    try:
+        return preprocess(recording, quality.usable, config)
+    except RecordingError as error:
+        return SkippedRecording(path, error.reason, error.detail)
