@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -33,14 +33,25 @@ Bundle = Annotated[
     Path | None,
     typer.Option("--bundle", help="Folder of a model bundle; else the one that ships."),
 ]
+# Spelled out here because importing engines.select would load numpy for --help; a test holds
+# the two alike.
+EngineName = Literal["openvino", "pytorch"]
+PrecisionName = Literal["auto", "f32", "bf16", "f16"]
 Engine = Annotated[
-    str | None,
+    EngineName | None,
     typer.Option("--engine", help="openvino, unless pytorch is asked for."),
 ]
 Precision = Annotated[
-    str, typer.Option("--precision", help="auto, f32, bf16 or f16; auto is the fastest here.")
+    PrecisionName, typer.Option("--precision", help="auto is the fastest that this machine has.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+
+
+def _path(text: str) -> Path:
+    """A path; an empty one is a shell variable that was never set, not the current folder."""
+    if not text:
+        raise typer.BadParameter("the name is empty")
+    return Path(text)
 
 
 @app.callback(invoke_without_command=True)
@@ -55,7 +66,8 @@ def _root(
 @app.command()
 def scan(
     roots: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER...", help="Folders with recordings.")
+        list[Path],
+        typer.Argument(metavar="FOLDER...", help="Folders with recordings.", parser=_path),
     ],
     labels: Annotated[
         str,
@@ -64,7 +76,9 @@ def scan(
             help="List of diagnoses: a text file, or one that ships (see: ecgscreen labels list).",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the reports.")] = Path("screening"),
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the reports.", parser=_path)
+    ] = Path("screening"),
     bundle: Bundle = None,
     engine: Engine = None,
     precision: Precision = "auto",

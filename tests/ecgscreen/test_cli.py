@@ -13,15 +13,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from ecgscreen import __version__
 from ecgscreen.bundle import FILES, OPTIONAL_FILES
-from ecgscreen.cli import main
+from ecgscreen.cli import EngineName, PrecisionName, main
 from ecgscreen.errors import ExitCode
 from ecgscreen.label_list_file import shipped_lists
 from ecgscreen.simulate import write_dataset
+from engines.select import ENGINES, PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,17 @@ def test_a_missing_folder_is_2(run: Run, bundle_dir: Path, good: Path, tmp_path:
     assert result.code == ExitCode.USAGE
     assert f"{missing} does not exist" in result.err
     assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_name_is_not_the_current_folder(run: Run, good: Path, tmp_path: Path) -> None:
+    unset = ""
+    assert run("scan", unset, "--labels", "rhythm", "--out", tmp_path / "s").code == ExitCode.USAGE
+    assert run("scan", good, "--labels", "rhythm", "--out", unset).code == ExitCode.USAGE
+
+
+def test_the_engines_and_precisions_offered_are_those_there_are() -> None:
+    assert get_args(EngineName) == ENGINES
+    assert get_args(PrecisionName) == PRECISIONS
 
 
 def test_an_unknown_list_is_2_and_the_lists_that_ship_are_named(
