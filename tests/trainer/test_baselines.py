@@ -20,6 +20,7 @@ from trainer.baselines import (
 )
 from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings, load_ptbxl
+from trainer.metrics import auc
 from trainer.splits import rows_of_folds
 from trainer.steps import score_rows
 from trainer.train import fit, training_rows
@@ -101,5 +102,5 @@ def test_probe_tells_what_features_hold_and_nothing_it_was_not_shown(
     scores = fit_probe(random_encoder(ENCODER, 0), labelled, train, test).scores(labelled, test)
     assert (scores[:, 1:] == 0).all()
     positive = carried[test, 0]
-    assert scores[positive, 0].mean() > scores[~positive, 0].mean() + 1
-    assert ((scores[:, 0] > 0) == positive).mean() > 0.8
+    # Chance is 0.5; 36 against 36 recordings put its 99.9 % bound near 0.71.
+    assert auc(scores[:, 0], positive) > 0.75
