@@ -212,7 +212,7 @@ def train(
         list[int] | None,
         typer.Option(min=0, max=4, help="Which features: 0 stem, 1-4 stages; give it repeatedly."),
     ] = None,
-    seed: Annotated[int, typer.Option()] = 0,
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
     train_precision: Annotated[str | None, typer.Option("--precision", help="bf16 or f32.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     checkpoint_minutes: Annotated[
