@@ -19,7 +19,8 @@ import pytest
 
 from ecgscreen import __version__
 from ecgscreen.bundle import FILES, OPTIONAL_FILES
-from ecgscreen.cli import EngineName, PrecisionName, main
+from ecgscreen.cli import main
+from ecgscreen.commands.options import EngineName, PrecisionName
 from ecgscreen.errors import ExitCode
 from ecgscreen.label_list_file import shipped_lists
 from ecgscreen.simulate import write_dataset

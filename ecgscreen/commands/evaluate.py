@@ -1,0 +1,92 @@
+"""``ecgscreen evaluate``: a command a set of recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecgscreen.commands.options import Bundle, Engine, Precision
+
+app = typer.Typer(help="Measure a bundle on labelled recordings.", no_args_is_help=True)
+
+Protocol = Annotated[
+    str, typer.Option("--protocol", help="multilabel, or argmax: cases of one class only.")
+]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the figures here as JSON.")]
+
+
+@app.command("ptb-xl")
+def evaluate_ptb_xl(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="Folders in PTB-XL's layout.")
+    ],
+    task: Annotated[
+        str, typer.Option(help="superclass, subclass, diagnostic, form or rhythm.")
+    ] = "superclass",
+    folds: Annotated[str, typer.Option(help="Folds to measure on.")] = "9",
+    protocol: Protocol = "multilabel",
+    json_file: Json = None,
+    bundle: Bundle = None,
+    engine: Engine = None,
+    precision: Precision = "auto",
+) -> None:
+    """Macro AUC and more with 95 % intervals, against PTB-XL's statements."""
+    _measure("ptb-xl", folders, task, protocol, json_file, bundle, engine, precision, folds)
+
+
+def _evaluate_set(dataset: str, summary: str) -> None:
+    """Add a command for a set of its own; all of them take the same options."""
+
+    @app.command(dataset, help=summary)
+    def command(
+        paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="What to measure on.")],
+        task: Annotated[
+            str | None,
+            typer.Option(help="A task of ptb-xl, or all. [default: the set's own, else all]"),
+        ] = None,
+        protocol: Protocol = "multilabel",
+        json_file: Json = None,
+        bundle: Bundle = None,
+        engine: Engine = None,
+        precision: Precision = "auto",
+    ) -> None:
+        _measure(dataset, paths, task, protocol, json_file, bundle, engine, precision)
+
+
+_evaluate_set("mit-bih", "Windows of 10 s of the MIT-BIH Arrhythmia Database: folders with .atr.")
+_evaluate_set("ludb", "Diagnoses of the Lobachevsky University Database: folders with ludb.csv.")
+_evaluate_set("cinc", "SNOMED codes of the PhysioNet/CinC Challenge: folders of headers with #Dx.")
+_evaluate_set("table", "Your own: CSV files with path, statements (AFIB;CLBBB) and patient_id.")
+
+
+def _measure(
+    dataset: str,
+    paths: Sequence[Path],
+    task: str | None,
+    protocol: str,
+    json_file: Path | None,
+    bundle: Path | None,
+    engine: str | None,
+    precision: str,
+    folds: str = "",
+) -> None:
+    from ecgscreen.progress import stderr_console
+    from trainer.measure import MeasureRequest, measure
+
+    measure(
+        MeasureRequest(
+            dataset=dataset,
+            paths=tuple(paths),
+            task=task,
+            protocol=protocol,
+            json_file=json_file,
+            bundle=bundle,
+            engine=engine or "openvino",
+            precision=precision,
+            folds=folds,
+        ),
+        stderr_console(quiet=False),
+    )

@@ -1,0 +1,32 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Bundle = Annotated[
+    Path | None,
+    typer.Option("--bundle", help="Folder of a model bundle; else the one that ships."),
+]
+# Spelled out here because importing engines.select would load numpy for --help; a test holds
+# the two alike.
+EngineName = Literal["openvino", "pytorch"]
+PrecisionName = Literal["auto", "f32", "bf16", "f16"]
+Engine = Annotated[
+    EngineName | None,
+    typer.Option("--engine", help="openvino, unless pytorch is asked for."),
+]
+Precision = Annotated[
+    PrecisionName, typer.Option("--precision", help="auto is the fastest that this machine has.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+
+
+def parse_path(text: str) -> Path:
+    """A path; an empty one is a shell variable that was never set, not the current folder."""
+    if not text:
+        raise typer.BadParameter("the name is empty")
+    return Path(text)

@@ -1,0 +1,96 @@
+"""``ecgscreen train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecgscreen.commands.messages import need_extra
+from ecgscreen.commands.options import Quiet
+
+
+def train(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="Folders in PTB-XL's layout.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Where the bundle goes.")],
+    name: Annotated[str, typer.Option(help="The model's name.")] = "site",
+    train_folds: Annotated[str, typer.Option(help="Folds to train on.")] = "1-8",
+    validation_folds: Annotated[str, typer.Option(help="Folds for thresholds.")] = "9",
+    preset: Annotated[
+        str, typer.Option(help="default, or paper: clip as in the paper, its optimiser too.")
+    ] = "default",
+    objective: Annotated[
+        str | None,
+        typer.Option(help="statement (texts of findings) or clip (each recording's report)."),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Default: the preset's (40, paper 50).")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=2, help="Default: the preset's (64, paper 32).")
+    ] = None,
+    view_weight: Annotated[
+        float | None, typer.Option(min=0, help="Of the loss between two views of a recording.")
+    ] = None,
+    feature_weight: Annotated[
+        float | None, typer.Option(min=0, help="Of the loss between their intermediate features.")
+    ] = None,
+    feature_layer: Annotated[
+        list[int] | None,
+        typer.Option(min=0, max=4, help="Which features: 0 stem, 1-4 stages; give it repeatedly."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    train_precision: Annotated[str | None, typer.Option("--precision", help="bf16 or f32.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    checkpoint_minutes: Annotated[
+        float, typer.Option(min=0, help="Minutes between two checkpoints.")
+    ] = 5.0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint, if there is one.")
+    ] = False,
+    text_encoder: Annotated[
+        str | None, typer.Option(help="Folder or name of a frozen language model.")
+    ] = None,
+    licence: Annotated[str, typer.Option(help="Of the weights, for the manifest.")] = "unspecified",
+    reference: Annotated[
+        bool,
+        typer.Option(
+            "--reference/--no-reference",
+            help="Keep the training recordings' embeddings in the bundle, for percentiles.",
+        ),
+    ] = True,
+    quiet: Quiet = False,
+) -> None:
+    """Train an encoder on recordings with statements and write a bundle."""
+    need_extra("train", "torch", "transformers", "onnx")
+    from ecgscreen.progress import stderr_console
+    from trainer.run import TrainRequest, run_training
+
+    run_training(
+        TrainRequest(
+            folders=tuple(folders),
+            out=out,
+            name=name,
+            train_folds=train_folds,
+            validation_folds=validation_folds,
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
+            text_encoder=text_encoder,
+            licence=licence,
+            with_reference=reference,
+            preset=preset,
+            objective=objective,
+            view_weight=view_weight,
+            feature_weight=feature_weight,
+            feature_layers=tuple(feature_layer) if feature_layer else None,
+            precision=train_precision,
+            device=device,
+            checkpoint_minutes=checkpoint_minutes,
+            resume=resume,
+        ),
+        stderr_console(quiet=quiet),
+    )
