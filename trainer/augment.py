@@ -7,6 +7,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ecgscreen.recording import LEADS
+
+LEAD_SUBSETS = (
+    ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6"),
+    ("I", "II", "III", "aVR", "aVL", "aVF"),
+    ("I", "II"),
+    ("II", "V1"),
+    ("I",),
+    ("II",),
+)
+"""Of the devices that exist: independent leads, limb leads, two-lead recorders, one lead."""
+
+_SUBSET_MASKS = torch.tensor([[lead in subset for lead in LEADS] for subset in LEAD_SUBSETS])
+
 
 @dataclass(frozen=True)
 class AugmentConfig:
@@ -28,6 +42,9 @@ class AugmentConfig:
         Share of the recordings that lose leads.
     max_lead_dropout
         Those lose each lead with up to this probability.
+    lead_subset_probability
+        Share of the recordings that keep only the leads of one of `LEAD_SUBSETS`, so that one
+        model serves devices with fewer leads.
     """
 
     max_shift_s: float = 1.25
@@ -36,6 +53,7 @@ class AugmentConfig:
     max_noise: float = 0.1
     lead_dropout_probability: float = 0.5
     max_lead_dropout: float = 0.5
+    lead_subset_probability: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -98,7 +116,9 @@ def augment(
     x = x + torch.randn(x.shape, generator=generator) * (uniform(n, 1, 1) * config.max_noise)
     loses = uniform(n, 1) < config.lead_dropout_probability
     lost = loses & (uniform(n, n_leads) < uniform(n, 1) * config.max_lead_dropout)
-    kept = lead_mask & ~lost
+    narrowed = uniform(n, 1) < config.lead_subset_probability
+    subset = torch.randint(len(LEAD_SUBSETS), (n,), generator=generator)
+    kept = lead_mask & torch.where(narrowed, _SUBSET_MASKS[subset], ~lost)
     return AugmentedBatch(
         windows=x,
         lead_mask=torch.where(kept.any(dim=1, keepdim=True), kept, lead_mask),

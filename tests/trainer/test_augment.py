@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainer.augment import AugmentConfig, AugmentedBatch, augment
+from ecgscreen.recording import LEADS
+from trainer.augment import LEAD_SUBSETS, AugmentConfig, AugmentedBatch, augment
 
 N, LENGTH, RATE = 64, 1000, 100.0
 NOTHING = AugmentConfig(
@@ -17,6 +18,7 @@ NOTHING = AugmentConfig(
     gain_spread=0.0,
     max_noise=0.0,
     lead_dropout_probability=0.0,
+    lead_subset_probability=0.0,
 )
 
 
@@ -131,3 +133,14 @@ def test_an_empty_lead_stays_finite(windows: Tensor) -> None:
     batch = run(empty, replace(AugmentConfig(), standardise_probability=1.0))
     assert batch.windows.isfinite().all()
     assert batch.windows[:, 4].abs().max() < 2
+
+
+def test_narrowed_recordings_keep_the_leads_of_a_device(windows: Tensor) -> None:
+    batch = run(windows, replace(NOTHING, lead_subset_probability=1.0))
+    subsets = {tuple(lead in subset for lead in LEADS) for subset in LEAD_SUBSETS}
+    full = {tuple(row) for row in batch.lead_mask[N // 2 :].tolist()}
+    assert full <= subsets
+    assert len(full) > 3
+    # The first half has I, II and III only: of a device without any of them it keeps what it had.
+    assert batch.lead_mask[: N // 2].any(dim=1).all()
+    assert not batch.lead_mask[: N // 2, 3:].any()
