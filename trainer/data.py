@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +91,22 @@ class LabelledRecordings:
     sexes: NDArray[np.float32]
     skipped: tuple[SkippedRecording, ...]
     reports: tuple[str, ...] = ()
+
+
+def select(recordings: LabelledRecordings, rows: NDArray[np.intp]) -> LabelledRecordings:
+    """Some of the recordings, in the order of ``rows``, shape (n,); `skipped` stays whole."""
+    return replace(
+        recordings,
+        windows=recordings.windows[rows],
+        lead_mask=recordings.lead_mask[rows],
+        amplitude_known=recordings.amplitude_known[rows],
+        carried=recordings.carried[rows],
+        patients=recordings.patients[rows],
+        folds=recordings.folds[rows],
+        ages=recordings.ages[rows],
+        sexes=recordings.sexes[rows],
+        reports=tuple(recordings.reports[row] for row in rows) if recordings.reports else (),
+    )
 
 
 def read_ptbxl_table(folder: Path, folds: Iterable[int]) -> Iterator[PtbXlRow]:
