@@ -18,7 +18,8 @@ from ecgscreen.vocabulary import Vocabulary
 from trainer.prepare import prepare
 
 DATABASE = "ptbxl_database.csv"
-_OLDEST = 90.0
+OLDEST = 90.0
+"""In years: whoever is older is this old here."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,30 @@ class PtbXlRow:
     fold: int
     age: float
     sex: float
+    report: str = ""
+
+
+@dataclass(frozen=True)
+class RecordingRow:
+    """A recording that is to be prepared, from whatever table it is.
+
+    Attributes
+    ----------
+    path, root
+        See `read_recording`.
+    carried
+        Ids of concepts, groups included.
+    patient, fold, age, sex, report
+        See `PtbXlRow`.
+    """
+
+    path: Path
+    root: Path
+    carried: frozenset[str]
+    patient: str
+    fold: int
+    age: float = float("nan")
+    sex: float = float("nan")
     report: str = ""
 
 
@@ -134,14 +159,14 @@ def read_ptbxl_table(folder: Path, folds: Iterable[int]) -> Iterator[PtbXlRow]:
                         "expected the columns strat_fold, scp_codes, filename_lr, patient_id",
                     ) from error
                 if fold in wanted:
-                    age = min(_number(row.get("age")), _OLDEST)
+                    age = min(number_or_nan(row.get("age")), OLDEST)
                     yield PtbXlRow(
                         path=folder / f"{name}.hea",
                         scp_codes=codes,
                         patient=patient,
                         fold=fold,
                         age=age,
-                        sex=_number(row.get("sex")),
+                        sex=number_or_nan(row.get("sex")),
                         report=(row.get("report") or "").strip(),
                     )
     except OSError as error:
@@ -166,27 +191,67 @@ def load_ptbxl(
         If a folder is not in PTB-XL's layout, a statement is unknown, or no recording is left.
     """
     wanted = tuple(folds)
+    rows = (
+        RecordingRow(
+            path=row.path,
+            root=folder,
+            carried=_concepts_of(row, folder, vocabulary),
+            patient=row.patient,
+            fold=row.fold,
+            age=row.age,
+            sex=row.sex,
+            report=row.report,
+        )
+        for folder in folders
+        for row in read_ptbxl_table(folder, wanted)
+    )
+    return prepare_rows(rows, vocabulary, config, f"of folds {wanted} ")
+
+
+def prepare_rows(
+    rows: Iterable[RecordingRow],
+    vocabulary: Vocabulary,
+    config: PreprocessConfig,
+    which: str = "",
+) -> LabelledRecordings:
+    """Read and prepare recordings; one that cannot be is left out and named in `skipped`.
+
+    Parameters
+    ----------
+    rows
+        What is known of them.
+    vocabulary
+        Its concepts are the columns of `LabelledRecordings.carried`.
+    config
+        Of the bundle, or to be.
+    which
+        Of the recordings, for the message.
+
+    Raises
+    ------
+    UsageError
+        If none is left.
+    """
     ids = tuple(concept.id for concept in vocabulary.concepts)
     column = {concept: k for k, concept in enumerate(ids)}
-    windows, masks, known, carried, rows = [], [], [], [], []
+    windows, masks, known, carried, kept = [], [], [], [], []
     skipped = []
-    for folder in folders:
-        for row in read_ptbxl_table(folder, wanted):
-            prepared = prepare(row.path, folder, config)
-            if isinstance(prepared, SkippedRecording):
-                skipped.append(prepared)
-                continue
-            windows.append(prepared.windows[0])
-            masks.append(prepared.lead_mask)
-            known.append(prepared.amplitude_known)
-            labels = np.zeros(len(ids), dtype=np.bool_)
-            labels[[column[c] for c in _concepts_of(row, folder, vocabulary)]] = True
-            carried.append(labels)
-            rows.append(row)
+    for row in rows:
+        prepared = prepare(row.path, row.root, config)
+        if isinstance(prepared, SkippedRecording):
+            skipped.append(prepared)
+            continue
+        windows.append(prepared.windows[0])
+        masks.append(prepared.lead_mask)
+        known.append(prepared.amplitude_known)
+        labels = np.zeros(len(ids), dtype=np.bool_)
+        labels[[column[c] for c in row.carried]] = True
+        carried.append(labels)
+        kept.append(row)
     if not windows:
         raise UsageError(
-            f"no recording of folds {wanted} could be prepared ({len(skipped)} skipped)",
-            "check the folder and the folds",
+            f"no recording {which}could be prepared ({len(skipped)} skipped)",
+            f"check the folder{' and the folds' if which else ''}",
         )
     return LabelledRecordings(
         windows=np.stack(windows),
@@ -194,12 +259,12 @@ def load_ptbxl(
         amplitude_known=np.array(known),
         concept_ids=ids,
         carried=np.stack(carried),
-        patients=np.array([row.patient for row in rows]),
-        folds=np.array([row.fold for row in rows]),
-        ages=np.array([row.age for row in rows], dtype=np.float32),
-        sexes=np.array([row.sex for row in rows], dtype=np.float32),
+        patients=np.array([row.patient for row in kept]),
+        folds=np.array([row.fold for row in kept]),
+        ages=np.array([row.age for row in kept], dtype=np.float32),
+        sexes=np.array([row.sex for row in kept], dtype=np.float32),
         skipped=tuple(skipped),
-        reports=tuple(row.report for row in rows),
+        reports=tuple(row.report for row in kept),
     )
 
 
@@ -213,7 +278,8 @@ def _concepts_of(row: PtbXlRow, folder: Path, vocabulary: Vocabulary) -> frozens
         ) from error
 
 
-def _number(text: str | None) -> float:
+def number_or_nan(text: str | None) -> float:
+    """A number of a table, NaN where there is none."""
     try:
         return float(text or "nan")
     except ValueError:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgscreen.errors import UsageError
 from ecgscreen.vocabulary import Vocabulary
@@ -38,7 +39,7 @@ def without_concepts(
     """
     left_out = {*concept_ids, *stand_ins(recordings, vocabulary, concept_ids)}
     columns = [k for k, key in enumerate(recordings.concept_ids) if key in left_out]
-    carriers = recordings.carried[:, columns].any(axis=1)
+    carriers: NDArray[np.bool_] = recordings.carried[:, columns].any(axis=1)
     carried = recordings.carried.copy()
     carried[:, columns] = False
     reports = tuple(
@@ -70,10 +71,10 @@ def stand_ins(
     column = {key: k for k, key in enumerate(recordings.concept_ids)}
     found = {member for key in concept_ids for member in vocabulary.by_id[key].members}
     for concept in vocabulary.concepts:
-        positives = recordings.carried[recordings.carried[:, column[concept.id]]]
+        positives = recordings.carried[np.flatnonzero(recordings.carried[:, column[concept.id]])]
         if concept.kind != "statement" and len(positives):
             shares = positives[:, [column[key] for key in concept_ids]].mean(axis=0)
-            if np.any(shares > 0.5):
+            if (shares > 0.5).any():
                 found.add(concept.id)
     return tuple(c.id for c in vocabulary.concepts if c.id in found - set(concept_ids))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from ecgscreen.vocabulary import Vocabulary
 from trainer.datasets.case import LabelledFile, LabelledSet, cases_of_files, implied, in_order
 
 _MAX_CELL_SHOWN = 40
+_COLUMNS = ("path", "statements")
+_ADVICE = "expected the columns path, statements and, better, patient_id"
 
 
 def table_set(tables: Sequence[Path], vocabulary: Vocabulary) -> LabelledSet:
@@ -29,9 +31,8 @@ def table_set(tables: Sequence[Path], vocabulary: Vocabulary) -> LabelledSet:
     """
     files, n_unlabelled = [], 0
     for table in tables:
-        for number, row in _rows(table):
-            words = [word.strip() for word in (row["statements"] or "").split(";")]
-            concepts = _concepts([word for word in words if word], table, number, vocabulary)
+        for number, row in table_rows(table, _COLUMNS, _ADVICE):
+            concepts = statements_of(row["statements"] or "", table, number, vocabulary)
             if not concepts:
                 n_unlabelled += 1
                 continue
@@ -57,31 +58,52 @@ def table_set(tables: Sequence[Path], vocabulary: Vocabulary) -> LabelledSet:
     )
 
 
-def _rows(table: Path) -> Iterator[tuple[int, dict[str, str | None]]]:
+def table_rows(
+    table: Path, columns: Collection[str], advice: str
+) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """Rows of a CSV file in UTF-8 with the lines at which they end.
+
+    Parameters
+    ----------
+    table
+        The file.
+    columns
+        Those that it has to have.
+    advice
+        What is said where it lacks one.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read, or lacks a column.
+    """
     try:
         # A spreadsheet's export begins with a byte-order mark.
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            missing = {"path", "statements"} - set(reader.fieldnames or ())
-            if missing:
+            if missing := set(columns) - set(reader.fieldnames or ()):
                 raise UsageError(
-                    f"{table}: no column {' and no column '.join(sorted(missing))}",
-                    "expected the columns path, statements and, better, patient_id",
+                    f"{table}: no column {' and no column '.join(sorted(missing))}", advice
                 )
             for row in reader:
                 yield reader.line_num, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(
             f"{table}: cannot be read as a table ({type(error).__name__})",
-            "expected a CSV file in UTF-8 with the columns path, statements, patient_id",
+            f"expected a CSV file in UTF-8; {advice}",
         ) from error
 
 
-def _concepts(
-    words: Sequence[str], table: Path, number: int, vocabulary: Vocabulary
-) -> frozenset[str]:
+def statements_of(cell: str, table: Path, number: int, vocabulary: Vocabulary) -> frozenset[str]:
+    """Ids of the statements in a cell such as ``AFIB;CLBBB``.
+
+    Raises
+    ------
+    UsageError
+        If one is not in the vocabulary; names the table and the line ``number``.
+    """
     found = set()
-    for word in words:
+    for word in filter(None, (word.strip() for word in cell.split(";"))):
         concept = vocabulary.find(word)
         if concept is None:
             nearest = ", ".join(near.id for near in vocabulary.nearest(word))
