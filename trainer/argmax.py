@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from ecgscreen.errors import UsageError
 from ecgscreen.scoring import quantise_directions, score
 from ecgscreen.vocabulary import Concept
 from trainer.datasets.embedded import Labels
-from trainer.metrics import Interval, auc, bootstrap_interval, macro_auc
+from trainer.metrics import BaselineFigures, Interval, auc, bootstrap_interval, macro_auc
 
 MIN_CASES = 4
 """A class that fewer cases have as their only one takes no part."""
@@ -83,7 +83,8 @@ class ArgmaxEvaluation:
         Rows: the class carried; columns: the nearest prompt.
     baselines
         ``majority class``: every case is given the most frequent class; ``prevalence``: a class
-        drawn with the classes' frequencies, its expectation.
+        drawn with the classes' frequencies, ``chance``: any class as likely as another, their
+        expectations.
     """
 
     dataset: tuple[str, ...]
@@ -109,7 +110,7 @@ class ArgmaxEvaluation:
     f1_ci: Interval
     per_class: dict[str, ClassFigures]
     confusion: tuple[tuple[int, ...], ...]
-    baselines: dict[str, MacroFigures]
+    baselines: dict[str, BaselineFigures]
 
 
 @dataclass(frozen=True)
@@ -309,13 +310,15 @@ def macro_figures(confusion: NDArray[np.int64]) -> MacroFigures:
     )
 
 
-def _baselines(n_cases: NDArray[np.int64]) -> dict[str, MacroFigures]:
-    majority = np.zeros((len(n_cases), len(n_cases)), dtype=np.int64)
+def _baselines(n_cases: NDArray[np.int64]) -> dict[str, BaselineFigures]:
+    k = len(n_cases)
+    majority = np.zeros((k, k), dtype=np.int64)
     majority[:, n_cases.argmax()] = n_cases
     share = n_cases / n_cases.sum()
     # Of what is drawn as a class, and of a class's cases, the share that agrees is the class's.
     mean = float(share.mean())
     return {
-        "majority class": macro_figures(majority),
-        "prevalence": MacroFigures(float(np.square(share).sum()), mean, mean, mean),
+        "majority class": BaselineFigures(**asdict(macro_figures(majority))),
+        "prevalence": BaselineFigures(float(np.square(share).sum()), mean, mean, mean),
+        "chance": BaselineFigures(mean, mean, 1 / k, float((2 * share / (1 + k * share)).mean())),
     }

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +11,12 @@ from numpy.typing import NDArray
 from ecgscreen.bundle import Bundle
 from ecgscreen.errors import UsageError
 from ecgscreen.scoring import quantise_directions, score
-from ecgscreen.vocabulary import Concept, Vocabulary
+from ecgscreen.vocabulary import Concept
 from engines.base import Engine
-from trainer.argmax import ArgmaxEvaluation, evaluate_argmax
-from trainer.data import LabelledRecordings, load_ptbxl
+from trainer.data import LabelledRecordings
 from trainer.datasets.embedded import Labels
 from trainer.metrics import (
+    BaselineFigures,
     ConfusionFigures,
     Interval,
     auc,
@@ -28,6 +27,8 @@ from trainer.metrics import (
 )
 
 PROTOCOLS = ("multilabel", "argmax")
+
+_TRIVIAL = ("nothing flagged", "everything flagged", "majority class", "prevalence", "chance")
 
 SUBSET_TASKS = frozenset({"form", "rhythm"})
 """Reported on all recordings and on those with at least one statement of the task as well."""
@@ -44,7 +45,7 @@ class ClassResult:
     n_positive
         Recordings of the set that carry it.
     threshold
-        The bundle's operating point, NaN where it has none.
+        Of the bundle, or of the calibration given; NaN where there is none.
     seen
         Whether the concept occurred in the training text.
     """
@@ -73,7 +74,8 @@ class Evaluation:
     n_thresholds
         Classes with an operating point, over which the next figures go.
     accuracy, precision, recall, f1
-        Macro means at the bundle's frozen operating points; NaN without any.
+        Macro means at frozen operating points, of the bundle or of the calibration given; NaN
+        without any.
     f1_ci
         With such points: the 95 % interval of F1. A class of which a replicate has drawn no
         positive is left out of that replicate's mean.
@@ -82,8 +84,9 @@ class Evaluation:
     per_class
         By concept id.
     baselines
-        What flagging nothing, flagging everything, and flagging at random as often as a class
-        occurs (its expectation) would give on the same classes.
+        What flagging nothing, flagging everything, the commoner of the two (``majority
+        class``), flagging at random as often as a class occurs (``prevalence``) and by the
+        throw of a coin (``chance``, both as expectations) would give on the same classes.
     """
 
     dataset: tuple[str, ...]
@@ -106,45 +109,7 @@ class Evaluation:
     macro_auc_labelled: float
     macro_auc_labelled_ci: Interval | None
     per_class: dict[str, ClassResult]
-    baselines: dict[str, ConfusionFigures]
-
-
-def evaluate_ptbxl(
-    bundle: Bundle,
-    engine: Engine,
-    vocabulary: Vocabulary,
-    folders: Sequence[Path],
-    *,
-    task: str,
-    folds: Sequence[int],
-    protocol: str = "multilabel",
-) -> Evaluation | ArgmaxEvaluation:
-    """Score the recordings of some folds against the classes of a task, by their names.
-
-    Raises
-    ------
-    UsageError
-        If the bundle was trained on one of the folds, a folder is not in PTB-XL's layout, or
-        there is no such protocol.
-    """
-    check_protocol(protocol)
-    trained = set(folds) & set(bundle.manifest["training"].get("train_folds", []))
-    if trained:
-        raise UsageError(
-            f"{bundle.name} was trained on folds {sorted(trained)}: measuring there says nothing",
-            "give other folds, or a bundle that was not trained on these",
-        )
-    recordings = load_ptbxl(folders, folds, vocabulary, bundle.preprocessing)
-    evaluate = evaluate_argmax if protocol == "argmax" else evaluate_embeddings
-    return evaluate(
-        bundle,
-        recordings,
-        embed(engine, recordings),
-        vocabulary.task(task),
-        task=task,
-        dataset=tuple(folder.name for folder in folders),
-        folds=tuple(folds),
-    )
+    baselines: dict[str, BaselineFigures]
 
 
 def thresholds_from(bundle: Bundle, folds: Sequence[int]) -> tuple[int, ...]:
@@ -181,8 +146,26 @@ def evaluate_embeddings(
     task: str,
     dataset: tuple[str, ...],
     folds: tuple[int, ...],
+    thresholds: Mapping[str, float] | None = None,
 ) -> Evaluation:
-    """See `evaluate_ptbxl`; for recordings that are embedded already."""
+    """Hold embeddings against what the recordings carry.
+
+    Parameters
+    ----------
+    bundle
+        Its concepts are the prompts.
+    recordings
+        Of N recordings.
+    embeddings
+        float16, shape (N, D).
+    classes
+        Concepts that the set speaks of.
+    task, dataset, folds
+        For the record; at the bundle's own thresholds no figure is given on the folds that
+        they come from.
+    thresholds
+        Of a calibration, by concept id; None stands for the bundle's.
+    """
     names = [concept.id for concept in classes]
     directions = quantise_directions(np.stack([bundle.direction(name) for name in names]))
     scores = score(embeddings, directions)
@@ -202,10 +185,12 @@ def evaluate_embeddings(
     labelled_value, labelled_interval = (
         interval(labelled) if task in SUBSET_TASKS else (float("nan"), None)
     )
-    points = {} if thresholds_from(bundle, folds) else bundle.operating_points
-    thresholds = np.array([points[name].threshold if name in points else np.nan for name in names])
-    at_threshold = np.isfinite(thresholds) & counted
-    figures = _figures(scores, thresholds, positive, at_threshold)
+    if thresholds is None:
+        points = {} if thresholds_from(bundle, folds) else bundle.operating_points
+        thresholds = {name: point.threshold for name, point in points.items()}
+    levels = np.array([thresholds.get(name, np.nan) for name in names])
+    at_threshold = np.isfinite(levels) & counted
+    figures = _figures(scores, levels, positive, at_threshold)
     return Evaluation(
         dataset=dataset,
         folds=folds,
@@ -219,7 +204,7 @@ def evaluate_embeddings(
         macro_auc_ci=value_interval,
         n_thresholds=int(at_threshold.sum()),
         **asdict(figures),
-        f1_ci=_f1_interval(scores, thresholds, positive, at_threshold, patients),
+        f1_ci=_f1_interval(scores, levels, positive, at_threshold, patients),
         n_labelled=len(labelled),
         macro_auc_labelled=labelled_value,
         macro_auc_labelled_ci=labelled_interval,
@@ -227,16 +212,12 @@ def evaluate_embeddings(
             name: ClassResult(
                 auc=auc(scores[:, k], positive[:, k]) if counted[k] else float("nan"),
                 n_positive=int(positive[:, k].sum()),
-                threshold=float(thresholds[k]),
+                threshold=float(levels[k]),
                 seen=name in bundle.seen_concepts,
             )
             for k, name in enumerate(names)
         },
-        baselines={
-            "nothing flagged": _figures(scores, np.full(len(names), np.inf), positive, counted),
-            "everything flagged": _figures(scores, np.full(len(names), -np.inf), positive, counted),
-            "prevalence": _at_random(positive, counted),
-        },
+        baselines=trivial_baselines(positive[:, counted]),
     )
 
 
@@ -274,11 +255,31 @@ def _f1_interval(
     return bootstrap_interval(f1, patients)
 
 
-def _at_random(positive: NDArray[np.bool_], columns: NDArray[np.bool_]) -> ConfusionFigures:
-    """A class is flagged with its own frequency: of what is flagged that share is right."""
-    if not columns.any():
+def trivial_baselines(positive: NDArray[np.bool_]) -> dict[str, BaselineFigures]:
+    """What needs no ECG; see `Evaluation.baselines`.
+
+    Parameters
+    ----------
+    positive
+        bool, shape (N, K); without a class there is no figure.
+    """
+    share = positive.mean(axis=0)
+    if not len(share):
         nan = float("nan")
-        return ConfusionFigures(nan, nan, nan, nan)
-    share = positive[:, columns].mean(axis=0)
+        return dict.fromkeys(_TRIVIAL, BaselineFigures(nan, nan, nan, nan, nan))
     mean = float(share.mean())
-    return ConfusionFigures(float((share**2 + (1 - share) ** 2).mean()), mean, mean, mean)
+
+    def constant(flagged: NDArray[np.bool_]) -> BaselineFigures:
+        figures = confusion_figures(np.broadcast_to(flagged, positive.shape), positive)
+        return BaselineFigures(**asdict(figures))
+
+    # Drawn with probability q, of what is flagged the class's share is right, of its recordings
+    # the share q is found.
+    found = (
+        constant(np.zeros(len(share), dtype=np.bool_)),
+        constant(np.ones(len(share), dtype=np.bool_)),
+        constant(share >= 0.5),
+        BaselineFigures(float((share**2 + (1 - share) ** 2).mean()), mean, mean, mean),
+        BaselineFigures(0.5, mean, 0.5, float((share / (share + 0.5)).mean())),
+    )
+    return dict(zip(_TRIVIAL, found, strict=True))

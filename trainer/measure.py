@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecgscreen.bundle import Bundle, default_bundle, load_bundle
 from ecgscreen.errors import EngineError, UsageError
+from ecgscreen.recording import LEADS
 from ecgscreen.vocabulary import Vocabulary, load_vocabulary
 from engines.base import Engine, EngineUnavailableError
 from engines.select import load_engine
@@ -20,8 +21,9 @@ from trainer.datasets.cinc import cinc_set
 from trainer.datasets.ludb import ludb_set
 from trainer.datasets.mitbih import mitbih_set
 from trainer.datasets.table import table_set
-from trainer.evaluate import Evaluation, check_protocol, evaluate_ptbxl, thresholds_from
-from trainer.evaluate_sets import evaluate_set
+from trainer.evaluate import Evaluation, check_protocol, thresholds_from
+from trainer.evaluate_sets import evaluate_ptbxl, evaluate_set
+from trainer.lead_subset import parse_leads
 from trainer.metrics import Interval
 from trainer.splits import parse_folds
 
@@ -51,13 +53,17 @@ class MeasureRequest:
     paths
         Folders, or tables.
     task
-        None: the set's own.
+        None: the set's own; of PTB-XL the superclasses.
     protocol
         ``multilabel`` or ``argmax``.
     folds
         Of PTB-XL only.
     json_file, bundle, engine, precision
         As the options.
+    leads
+        Such as ``I,II``: the others are masked; empty for all.
+    concepts
+        Such as ``AFIB,CLBBB``: these instead of a task.
     """
 
     dataset: str
@@ -69,6 +75,8 @@ class MeasureRequest:
     engine: str
     precision: str
     folds: str = ""
+    leads: str = ""
+    concepts: str = ""
 
 
 def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEvaluation:
@@ -77,15 +85,29 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
     Raises
     ------
     UsageError
-        If the protocol, the task, the folds or a folder are not usable.
+        If the protocol, the task, the folds, the leads or a folder are not usable.
     EngineError
         If the engine is not to be had.
     """
     check_protocol(request.protocol)
+    leads = parse_leads(request.leads)
+    concepts = tuple(filter(None, (word.strip() for word in request.concepts.split(","))))
     vocabulary = load_vocabulary()
     bundle = load_bundle(request.bundle or default_bundle())
     if request.dataset == "ptb-xl":
-        evaluation, engine = _measure_ptbxl(request, bundle, vocabulary)
+        folds = _folds(request)
+        engine = _load_engine(request, bundle)
+        evaluation = evaluate_ptbxl(
+            bundle,
+            engine,
+            vocabulary,
+            request.paths,
+            task=request.task,
+            folds=folds,
+            protocol=request.protocol,
+            leads=leads,
+            concepts=concepts,
+        )
     else:
         labelled = SETS[request.dataset](request.paths, vocabulary, bundle)
         engine = _load_engine(request, bundle)
@@ -97,6 +119,8 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
             task=request.task,
             protocol=request.protocol,
             dataset=tuple(path.name for path in request.paths),
+            leads=leads,
+            concepts=concepts,
         )
         for note in labelled.notes:
             console.print(note, highlight=False)
@@ -106,6 +130,8 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
             "thresholds there",
             highlight=False,
         )
+    if leads != LEADS:
+        console.print(f"leads {', '.join(leads)}; the others masked", highlight=False)
     for line in _lines(evaluation):
         console.print(line, highlight=False)
     if request.json_file is not None:
@@ -113,6 +139,7 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
             "bundle": bundle.name,
             "bundle_sha256": bundle.sha256,
             "engine": asdict(engine.info),
+            "leads": leads,
             **asdict(evaluation),
         }
         request.json_file.write_text(
@@ -121,26 +148,11 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
     return evaluation
 
 
-def _measure_ptbxl(
-    request: MeasureRequest, bundle: Bundle, vocabulary: Vocabulary
-) -> tuple[Evaluation | ArgmaxEvaluation, Engine]:
-    task = request.task or "superclass"
+def _folds(request: MeasureRequest) -> tuple[int, ...]:
     try:
-        folds = parse_folds(request.folds)
-        vocabulary.task(task)
+        return parse_folds(request.folds)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    engine = _load_engine(request, bundle)
-    evaluation = evaluate_ptbxl(
-        bundle,
-        engine,
-        vocabulary,
-        request.paths,
-        task=task,
-        folds=folds,
-        protocol=request.protocol,
-    )
-    return evaluation, engine
 
 
 def _load_engine(request: MeasureRequest, bundle: Bundle) -> Engine:

@@ -94,6 +94,19 @@ class ConfusionFigures:
     f1: float
 
 
+@dataclass(frozen=True)
+class BaselineFigures(ConfusionFigures):
+    """What can be had without looking at the ECG.
+
+    Attributes
+    ----------
+    macro_auc
+        Of a score that is the same for all recordings, or drawn: one half.
+    """
+
+    macro_auc: float = 0.5
+
+
 def confusion_figures(flagged: NDArray[np.bool_], positive: NDArray[np.bool_]) -> ConfusionFigures:
     """Accuracy, precision, recall and F1 a class, averaged over the classes.
 

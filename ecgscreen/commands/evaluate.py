@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +14,12 @@ app = typer.Typer(help="Measure a bundle on labelled recordings.", no_args_is_he
 Protocol = Annotated[
     str, typer.Option("--protocol", help="multilabel, or argmax: cases of one class only.")
 ]
+Leads = Annotated[
+    str, typer.Option("--leads", help="Such as I,II: the others are masked. [default: all]")
+]
+Concepts = Annotated[
+    str, typer.Option("--concepts", help="Such as AFIB,CLBBB: these instead of a task.")
+]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the figures here as JSON.")]
 
 
@@ -24,17 +29,34 @@ def evaluate_ptb_xl(
         list[Path], typer.Argument(metavar="FOLDER...", help="Folders in PTB-XL's layout.")
     ],
     task: Annotated[
-        str, typer.Option(help="superclass, subclass, diagnostic, form or rhythm.")
-    ] = "superclass",
+        str | None,
+        typer.Option(
+            help="superclass, subclass, diagnostic, form, rhythm or all. [default: superclass]"
+        ),
+    ] = None,
     folds: Annotated[str, typer.Option(help="Folds to measure on.")] = "9",
     protocol: Protocol = "multilabel",
+    leads: Leads = "",
+    concepts: Concepts = "",
     json_file: Json = None,
     bundle: Bundle = None,
     engine: Engine = None,
     precision: Precision = "auto",
 ) -> None:
     """Macro AUC and more with 95 % intervals, against PTB-XL's statements."""
-    _measure("ptb-xl", folders, task, protocol, json_file, bundle, engine, precision, folds)
+    _measure(
+        dataset="ptb-xl",
+        paths=tuple(folders),
+        task=task,
+        folds=folds,
+        protocol=protocol,
+        leads=leads,
+        concepts=concepts,
+        json_file=json_file,
+        bundle=bundle,
+        engine=engine or "openvino",
+        precision=precision,
+    )
 
 
 def _evaluate_set(dataset: str, summary: str) -> None:
@@ -48,12 +70,25 @@ def _evaluate_set(dataset: str, summary: str) -> None:
             typer.Option(help="A task of ptb-xl, or all. [default: the set's own, else all]"),
         ] = None,
         protocol: Protocol = "multilabel",
+        leads: Leads = "",
+        concepts: Concepts = "",
         json_file: Json = None,
         bundle: Bundle = None,
         engine: Engine = None,
         precision: Precision = "auto",
     ) -> None:
-        _measure(dataset, paths, task, protocol, json_file, bundle, engine, precision)
+        _measure(
+            dataset=dataset,
+            paths=tuple(paths),
+            task=task,
+            protocol=protocol,
+            leads=leads,
+            concepts=concepts,
+            json_file=json_file,
+            bundle=bundle,
+            engine=engine or "openvino",
+            precision=precision,
+        )
 
 
 _evaluate_set("mit-bih", "Windows of 10 s of the MIT-BIH Arrhythmia Database: folders with .atr.")
@@ -62,31 +97,9 @@ _evaluate_set("cinc", "SNOMED codes of the PhysioNet/CinC Challenge: folders of 
 _evaluate_set("table", "Your own: CSV files with path, statements (AFIB;CLBBB) and patient_id.")
 
 
-def _measure(
-    dataset: str,
-    paths: Sequence[Path],
-    task: str | None,
-    protocol: str,
-    json_file: Path | None,
-    bundle: Path | None,
-    engine: str | None,
-    precision: str,
-    folds: str = "",
-) -> None:
+def _measure(**options: Any) -> None:
+    """Options are those of `trainer.measure.MeasureRequest`."""
     from ecgscreen.progress import stderr_console
     from trainer.measure import MeasureRequest, measure
 
-    measure(
-        MeasureRequest(
-            dataset=dataset,
-            paths=tuple(paths),
-            task=task,
-            protocol=protocol,
-            json_file=json_file,
-            bundle=bundle,
-            engine=engine or "openvino",
-            precision=precision,
-            folds=folds,
-        ),
-        stderr_console(quiet=False),
-    )
+    measure(MeasureRequest(**options), stderr_console(quiet=False))

@@ -122,20 +122,24 @@ def test_the_nearest_prompt_is_given(bundle: Bundle) -> None:
     assert found.baselines["prevalence"].f1 == pytest.approx(1 / 3)
 
 
-def test_the_prevalence_baseline_is_what_drawing_gives() -> None:
+@pytest.mark.parametrize(
+    ("name", "often"), [("prevalence", [0.45, 0.3, 0.15, 0.1]), ("chance", [0.25] * 4)]
+)
+def test_baselines_are_what_drawing_gives(name: str, often: list[float]) -> None:
     from trainer.argmax import _baselines
 
     n_cases = np.array([900, 600, 300, 200])
     truth = np.repeat(np.arange(4), n_cases)
     rng = np.random.default_rng(0)
     drawn = [
-        macro_figures(confusion_matrix(truth, rng.choice(4, len(truth), p=n_cases / 2000), 4))
+        macro_figures(confusion_matrix(truth, rng.choice(4, len(truth), p=often), 4))
         for _ in range(50)
     ]
-    expected = _baselines(n_cases)["prevalence"]
-    for name in ("accuracy", "precision", "recall", "f1"):
-        found = np.mean([getattr(figures, name) for figures in drawn])
-        assert found == pytest.approx(getattr(expected, name), abs=0.005)
+    expected = _baselines(n_cases)[name]
+    for figure in ("accuracy", "precision", "recall", "f1"):
+        found = np.mean([getattr(figures, figure) for figures in drawn])
+        assert found == pytest.approx(getattr(expected, figure), abs=0.005)
+    assert expected.macro_auc == 0.5
 
 
 def test_intervals_are_over_patients_not_over_cases(bundle: Bundle) -> None:

@@ -15,15 +15,34 @@ import pytest
 
 from ecgscreen.cli import main
 from ecgscreen.errors import ExitCode
+from ecgscreen.preprocess import PreprocessConfig
+from ecgscreen.recording import LEADS, SkippedRecording, SkipReason
 from ecgscreen.simulate import write_dataset
 from ecgscreen.vocabulary import load_vocabulary
 from tests.tiny_bundle import VALIDATION_FOLD
-from trainer.evaluate import _at_random, _f1_interval
+from trainer.datasets import Case, LabelledSet
+from trainer.evaluate import _f1_interval, trivial_baselines
+from trainer.lead_subset import only_leads
+from trainer.metrics import confusion_figures
 
 KEYS = {
     *("task", "protocol", "n", "macro_auc", "macro_auc_ci", "accuracy", "precision", "recall"),
-    *("f1", "per_class", "baselines", "bundle", "bundle_sha256", "engine", "dataset"),
+    *("f1", "per_class", "baselines"),
+    *("bundle", "bundle_sha256", "engine", "leads", "dataset", "folds", "n_patients", "n_skipped"),
+    "f1_ci",
 }
+MULTILABEL_KEYS = {
+    *("n_classes", "n_thresholds", "n_labelled", "macro_auc_labelled", "macro_auc_labelled_ci"),
+}
+ARGMAX_KEYS = {
+    *("n_no_class", "n_several", "n_rare", "classes", "confusion"),
+    *("accuracy_ci", "precision_ci", "recall_ci"),
+}
+CLASS_KEYS = {"auc", "n_positive", "threshold", "seen"}
+ARGMAX_CLASS_KEYS = {*CLASS_KEYS, "n_patients", "precision", "recall", "f1"}
+BASELINES = {"nothing flagged", "everything flagged", "majority class", "prevalence", "chance"}
+ARGMAX_BASELINES = {"majority class", "prevalence", "chance"}
+BASELINE_KEYS = {"accuracy", "precision", "recall", "f1", "macro_auc"}
 Evaluate = Callable[..., dict[str, Any]]
 
 
@@ -75,18 +94,37 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return table
 
 
-@pytest.mark.parametrize("protocol", ["multilabel", "argmax"])
-def test_ptb_xl(evaluate: Evaluate, simulated_ptbxl: Path, protocol: str) -> None:
+@pytest.mark.parametrize(
+    ("protocol", "more", "class_keys", "baselines"),
+    [
+        ("multilabel", MULTILABEL_KEYS, CLASS_KEYS, BASELINES),
+        ("argmax", ARGMAX_KEYS, ARGMAX_CLASS_KEYS, ARGMAX_BASELINES),
+    ],
+)
+def test_ptb_xl_has_every_key_and_no_other(
+    evaluate: Evaluate,
+    simulated_ptbxl: Path,
+    protocol: str,
+    more: set[str],
+    class_keys: set[str],
+    baselines: set[str],
+) -> None:
     found = evaluate(
         *("ptb-xl", simulated_ptbxl, "--folds", VALIDATION_FOLD),
         *("--task", "rhythm", "--protocol", protocol),
     )
-    assert found.keys() >= KEYS
+    assert found.keys() - {"printed"} == KEYS | more
     assert (found["task"], found["protocol"]) == ("rhythm", protocol)
     assert found["folds"] == [VALIDATION_FOLD]
+    assert found["leads"] == list(LEADS)
     assert 0 < found["n"] <= 72
+    assert found["macro_auc_ci"].keys() == {"low", "high"}
     for figures in found["per_class"].values():
-        assert figures.keys() >= {"auc", "n_positive", "threshold"}
+        assert figures.keys() == class_keys
+    assert found["baselines"].keys() == baselines
+    for figures in found["baselines"].values():
+        assert figures.keys() == BASELINE_KEYS
+        assert figures["macro_auc"] == 0.5
 
 
 def test_table_multilabel(evaluate: Evaluate, site: Path) -> None:
@@ -95,7 +133,11 @@ def test_table_multilabel(evaluate: Evaluate, site: Path) -> None:
     assert (found["n"], found["n_patients"], found["n_skipped"]) == (48, 24, 0)
     assert found["task"] == "all"
     assert found["per_class"]["AFIB"]["n_positive"] == 6
-    assert set(found["baselines"]) == {"nothing flagged", "everything flagged", "prevalence"}
+    thresholds = {name: figures["threshold"] for name, figures in found["per_class"].items()}
+    assert isinstance(thresholds["SR"], float)  # the bundle has one, from its own fold
+    assert thresholds["AFIB"] is None
+    assert found["n_thresholds"] >= 1
+    assert 0 <= found["f1"] <= 1
     assert "macro AUC" in found["printed"]
 
 
@@ -108,7 +150,6 @@ def test_table_argmax(evaluate: Evaluate, site: Path) -> None:
     hits = sum(row[k] for k, row in enumerate(found["confusion"]))
     assert found["accuracy"] == hits / n
     assert found["f1_ci"]["low"] <= found["f1"] <= found["f1_ci"]["high"]
-    assert set(found["baselines"]) == {"majority class", "prevalence"}
     assert "nearest prompt" in found["printed"]
 
 
@@ -135,6 +176,10 @@ def test_cinc(evaluate: Evaluate, site: Path, tmp_path: Path) -> None:
         (("--protocol", "both"), "'both' is not one of multilabel, argmax"),
         (("--task", "nonsense"), "'nonsense' is not one of"),
         (("--engine", "abacus"), "abacus"),
+        (("--leads", "I,IV"), "'IV' is none of I, II"),
+        (("--concepts", "AFIX"), "the nearest are AFIB"),
+        (("--concepts", "LVH"), "table does not speak of LVH"),
+        (("--concepts", "AFIB", "--task", "rhythm"), "give --task or --concepts"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(
@@ -181,11 +226,58 @@ def test_the_interval_of_f1_leaves_out_classes_that_were_not_drawn() -> None:
     assert (interval.low, interval.high) == (1.0, 1.0)
 
 
-def test_flagging_at_random_is_what_drawing_gives() -> None:
+def test_trivial_baselines_are_what_doing_so_gives() -> None:
     rng = np.random.default_rng(0)
-    positive = rng.random((20_000, 2)) < [0.5, 0.1]
-    flagged = rng.random((20_000, 2)) < [0.5, 0.1]
-    expected = _at_random(positive, np.array([True, True]))
-    assert (flagged == positive).mean() == pytest.approx(expected.accuracy, abs=0.01)
-    recall = np.mean([flagged[positive[:, k], k].mean() for k in range(2)])
-    assert recall == pytest.approx(expected.recall, abs=0.02)
+    often = np.array([0.6, 0.1])
+    positive = rng.random((20_000, 2)) < often
+    baselines = trivial_baselines(positive)
+    done = {
+        "nothing flagged": np.zeros_like(positive),
+        "everything flagged": np.ones_like(positive),
+        "majority class": np.broadcast_to(often > 0.5, positive.shape),
+        "prevalence": rng.random((20_000, 2)) < often,
+        "chance": rng.random((20_000, 2)) < 0.5,
+    }
+    assert list(baselines) == list(done)
+    for name, flagged in done.items():
+        found = confusion_figures(flagged, positive)
+        for figure in ("accuracy", "precision", "recall", "f1"):
+            expected = getattr(baselines[name], figure)
+            assert getattr(found, figure) == pytest.approx(expected, abs=0.02), (name, figure)
+
+
+def test_only_the_leads_named_are_seen(evaluate: Evaluate, site: Path, tmp_path: Path) -> None:
+    """The same figures as on recordings that never had the other leads, but for the quality."""
+    two = evaluate("table", site, "--leads", "mlii, I")
+    assert two["leads"] == ["I", "II"]
+    assert "leads I, II; the others masked" in two["printed"]
+    full = evaluate("table", site)
+    assert (two["n"], full["n"]) == (48, 48)
+    assert two["per_class"]["AFIB"]["auc"] != full["per_class"]["AFIB"]["auc"]
+
+
+def test_masked_leads_are_zeros_and_a_recording_without_any_lead_is_skipped() -> None:
+    windows = np.ones((2, 12, 1000), dtype=np.float32)
+    without_ii = np.array([lead != "II" for lead in LEADS])
+    cases = (
+        Case(Path("all"), windows, np.ones(12, dtype=np.bool_), "a", frozenset()),
+        Case(Path("without"), windows, without_ii, "b", frozenset()),
+    )
+    labelled = LabelledSet("test", ("AFIB",), lambda _config: iter(cases))
+    seen, skipped = only_leads(labelled, ("II",)).cases(PreprocessConfig())
+    assert isinstance(seen, Case)
+    assert isinstance(skipped, SkippedRecording)
+    assert [LEADS[k] for k in np.flatnonzero(seen.lead_mask)] == ["II"]
+    assert [LEADS[k] for k in np.flatnonzero(seen.windows.any(axis=(0, 2)))] == ["II"]
+    assert skipped.reason is SkipReason.NO_USABLE_LEAD
+    assert only_leads(labelled, LEADS) is labelled
+
+
+def test_single_concepts(evaluate: Evaluate, simulated_ptbxl: Path, site: Path) -> None:
+    found = evaluate("table", site, "--concepts", "Vorhofflimmern, SR")
+    assert found["task"] == "concepts"
+    assert list(found["per_class"]) == ["AFIB", "SR"]
+    ptbxl = ("ptb-xl", simulated_ptbxl, "--folds", VALIDATION_FOLD)
+    assert list(evaluate(*ptbxl, "--concepts", "SR")["per_class"]) == ["SR"]
+    refused = evaluate(*ptbxl, "--concepts", "snomed:251173003")
+    assert "ptb-xl does not speak of snomed:251173003" in refused["printed"]

@@ -19,7 +19,8 @@ from engines.select import load_engine
 from tests.tiny_bundle import ENCODER, TRAIN_FOLD, VALIDATION_FOLD
 from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings, load_ptbxl
-from trainer.evaluate import Evaluation, embed, evaluate_ptbxl, thresholds_from
+from trainer.evaluate import Evaluation, embed, thresholds_from
+from trainer.evaluate_sets import evaluate_ptbxl
 from trainer.export import MIN_POSITIVES_FOR_THRESHOLD, PARITY_TOLERANCE, export_bundle
 from trainer.metrics import auc, best_f1_threshold
 from trainer.onnx_export import restore_encoder
