@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.calibration import OperatingPoint, PlattScaling
 from ecgscreen.errors import BundleError
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import LEADS
@@ -75,26 +76,6 @@ class TextHead:
         y = x @ self.weight_2.T + self.bias_2
         projected: NDArray[np.float32] = y / np.linalg.norm(y, axis=1, keepdims=True)
         return projected.astype(np.float32)
-
-
-@dataclass(frozen=True)
-class OperatingPoint:
-    """A threshold on the score of a concept, and how it was chosen.
-
-    Attributes
-    ----------
-    threshold
-        Flagged where the score is at least this.
-    n_positive, n
-        Recordings of the set with the concept, and all of them.
-    criterion
-        Such as "largest F1".
-    """
-
-    threshold: float
-    n_positive: int
-    n: int
-    criterion: str
 
 
 @dataclass(frozen=True)
@@ -191,10 +172,24 @@ class Bundle:
     @cached_property
     def operating_points(self) -> dict[str, OperatingPoint]:
         """Operating points by concept id, learned on the bundle's validation fold."""
+        return self._calibration[0]
+
+    @cached_property
+    def platt_scalings(self) -> dict[str, PlattScaling]:
+        """Scalings to probabilities by concept id, learned there too; none in older bundles."""
+        return self._calibration[1]
+
+    @cached_property
+    def _calibration(self) -> tuple[dict[str, OperatingPoint], dict[str, PlattScaling]]:
         name = "calibration.json"
         try:
-            points = json.loads(self.contents[name])["operating_points"]
-            return {concept: OperatingPoint(**point) for concept, point in points.items()}
+            document = json.loads(self.contents[name])
+            points = document["operating_points"].items()
+            scalings = document.get("platt", {}).items()
+            return (
+                {concept: OperatingPoint(**point) for concept, point in points},
+                {concept: PlattScaling(**scaling) for concept, scaling in scalings},
+            )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BundleError(f"{self.path / name}: not understood: {error}", _ADVICE) from error
 

@@ -103,6 +103,7 @@ def _row(diagnosis: Diagnosis, bundle: Bundle) -> DiagnosisRow:
         severity=diagnosis.severity,
         source=_source(diagnosis, bundle),
         threshold=float("nan") if point is None else point.threshold,
+        platt=bundle.platt_scalings.get(diagnosis.code),
     )
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.bundle import FORMAT_VERSION, MANIFEST, OperatingPoint
+from ecgscreen.bundle import FORMAT_VERSION, MANIFEST
+from ecgscreen.calibration import OperatingPoint
 from ecgscreen.errors import UsageError
 from ecgscreen.preprocess import PreprocessConfig, preprocess
 from ecgscreen.prompts import prompted_texts
@@ -29,10 +30,10 @@ from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings
 from trainer.metrics import best_f1_threshold, macro_auc, measurable
 from trainer.onnx_export import export_encoder
+from trainer.platt import MIN_POSITIVES_TO_LEARN, calibration_record, learn_probabilities
 from trainer.splits import rows_of_folds
 from trainer.train import TrainedModel
 
-MIN_POSITIVES_FOR_THRESHOLD = 20
 PARITY_TOLERANCE = 1e-4
 """Largest difference of an embedding's number between PyTorch and ONNX runtimes in float32."""
 _CHECK_SEED = 20_240_901
@@ -91,6 +92,13 @@ def export_bundle(
     carried = recordings.carried[validation_rows]
     validation_set = f"{', '.join(dataset)}, folds {list(config.validation_folds)}"
     points = operating_points(scores, carried, recordings.concept_ids, set(trained.seen))
+    learned = learn_probabilities(
+        scores,
+        carried,
+        recordings.patients[validation_rows],
+        recordings.concept_ids,
+        trained.seen,
+    )
     files = {
         "encoder.onnx": onnx,
         "text_head.npz": _npz(vars(trained.model.text.as_text_head())),
@@ -99,6 +107,7 @@ def export_bundle(
             {
                 "set": validation_set,
                 "operating_points": {key: asdict(point) for key, point in points.items()},
+                "platt": {key: asdict(each.scaling) for key, each in learned.items()},
             }
         ),
         "check.npz": _npz(check),
@@ -136,6 +145,11 @@ def export_bundle(
             "n_recordings": len(validation_rows),
             "macro_auc": task_macro_aucs(scores, carried, recordings.concept_ids, vocabulary),
         },
+        "calibration": calibration_record(
+            learned,
+            dict(zip(recordings.concept_ids, carried.T, strict=True)),
+            validation_set,
+        ),
         "reference": {
             "included": with_reference,
             "n_recordings": len(train_rows) if with_reference else 0,
@@ -247,7 +261,7 @@ def operating_points(
             criterion="largest F1",
         )
         for k, concept in enumerate(concept_ids)
-        if concept in seen and carried[:, k].sum() >= MIN_POSITIVES_FOR_THRESHOLD
+        if concept in seen and carried[:, k].sum() >= MIN_POSITIVES_TO_LEARN
     }
 
 

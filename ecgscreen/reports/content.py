@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.calibration import PlattScaling, probabilities
 from ecgscreen.publish import JsonValue
 from ecgscreen.results import RecordResult
 from ecgscreen.run_store import RunStore
@@ -38,6 +39,8 @@ class DiagnosisRow:
         How the line was resolved, for example ``vocabulary`` or ``zero-shot``.
     threshold
         The cosine that raises the flag; NaN for "ranked, not flagged".
+    platt
+        Makes the score a probability; None where nobody has learned how.
     """
 
     name: str
@@ -45,6 +48,7 @@ class DiagnosisRow:
     severity: str
     source: str
     threshold: float = float("nan")
+    platt: PlattScaling | None = None
 
     def __post_init__(self) -> None:
         if self.severity not in SEVERITIES:
@@ -172,7 +176,7 @@ class ScoredBlock:
         The n recordings, sorted by path.
     embeddings
         float16, shape (n, D); NaN where there is none.
-    scores, percentiles
+    scores, percentiles, probabilities
         float32, shape (n, K); NaN where there is none.
     flags
         int8, shape (n, K): -1 no result or no threshold, 0, 1.
@@ -185,6 +189,7 @@ class ScoredBlock:
     embeddings: NDArray[np.float16]
     scores: NDArray[np.float32]
     percentiles: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
     flags: NDArray[np.int8]
     windows: ScoredWindows = field(repr=False)
 
@@ -222,6 +227,7 @@ def scored_blocks(report: Report) -> Iterator[ScoredBlock]:
             embeddings=embeddings,
             scores=scores,
             percentiles=percentiles(scores, report.reference_scores),
+            probabilities=probabilities(scores, [row.platt for row in report.diagnoses]),
             flags=flags(scores, report.thresholds),
             windows=_windows(results, report.directions),
         )

@@ -67,8 +67,8 @@ class Hdf5Report:
     """Writes ``report.h5`` row by row; the number of rows is known from the store.
 
     Strings are variable-length UTF-8. Arrays are chunked and not compressed: cosines and
-    embeddings shrink by a tenth at a third of the speed. ``/probabilities`` is never
-    written, so that it takes no room and reads as NaN.
+    embeddings shrink by a tenth at a third of the speed. ``/probabilities`` is not
+    written where no diagnosis has any, so that it takes no room and reads as NaN.
     """
 
     def __init__(self, path: Path, report: Report) -> None:
@@ -76,6 +76,7 @@ class Hdf5Report:
 
         self._n_records = report.store.n_records
         self._n_windows = 0
+        self._calibrated = any(row.platt is not None for row in report.diagnoses)
         self._raw = _PatientFile(path)
         self._file = h5py.File(self._raw, "w", rdcc_nbytes=CHUNK_BYTES)
         self._string = h5py.string_dtype("utf-8")
@@ -108,6 +109,8 @@ class Hdf5Report:
             self._file[f"records/{each.name}"][rows] = _column(each, values)
         self._file["scores"][rows] = block.scores
         self._file["percentiles"][rows] = block.percentiles
+        if self._calibrated:
+            self._file["probabilities"][rows] = block.probabilities
         self._file["flags"][rows] = block.flags
         self._file["embeddings"][rows] = block.embeddings
         if len(block.windows.record):

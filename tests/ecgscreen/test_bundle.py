@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pytest
 
 from ecgscreen.bundle import FILES, MANIFEST, OPTIONAL_FILES, Bundle, load_bundle
+from ecgscreen.calibration import PlattScaling
 from ecgscreen.errors import BundleError, ExitCode
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import LEADS
@@ -270,6 +271,26 @@ def test_concepts_that_are_not_one_an_embedding(bundle_dir: Path, tmp_path: Path
     bundle = load_bundle(rewritten(bundle_dir, tmp_path / "bundle", contents=contents))
     with pytest.raises(BundleError, match="concepts"):
         read(bundle)
+
+
+def test_probabilities_are_there_where_the_bundle_has_them(
+    bundle_dir: Path, tmp_path: Path
+) -> None:
+    calibration = json.loads((bundle_dir / "calibration.json").read_text(encoding="utf-8"))
+
+    def platt_of(name: str) -> dict[str, PlattScaling]:
+        contents = {"calibration.json": json.dumps(calibration).encode()}
+        bundle = load_bundle(rewritten(bundle_dir, tmp_path / name, contents=contents))
+        assert set(bundle.operating_points) == set(calibration["operating_points"])
+        return bundle.platt_scalings
+
+    calibration["platt"] = {"SR": {"slope": 8.0, "intercept": -3.0}}
+    assert platt_of("new") == {"SR": PlattScaling(8.0, -3.0)}
+    calibration["platt"]["SR"]["slope"] = -8.0
+    with pytest.raises(BundleError, match="slope above zero"):
+        platt_of("turned around")
+    del calibration["platt"]
+    assert platt_of("from before") == {}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ecgscreen import run_store
+from ecgscreen.calibration import PlattScaling, probabilities
 from ecgscreen.errors import ExitCode, StoreError
 from ecgscreen.reports import DiagnosisRow, Provenance, Report, RunSummary, write_reports
 from ecgscreen.reports.csv import COLUMNS, order_flagged, text_cell
@@ -32,7 +33,9 @@ RNG = np.random.default_rng(0)
 DIAGNOSES = (
     DiagnosisRow("atrial fibrillation | AF", "AFIB", "attention", "vocabulary", -0.2),
     DiagnosisRow("=weird, line", "", "info", "zero-shot"),
-    DiagnosisRow("Vorhofflattern ä", "AFLT", "critical", "vocabulary", 0.0),
+    DiagnosisRow(
+        "Vorhofflattern ä", "AFLT", "critical", "vocabulary", 0.0, PlattScaling(5.0, -1.0)
+    ),
     DiagnosisRow("=weird, line", "", "info", "zero-shot", -0.9),
 )
 DIRECTIONS = quantise_directions(RNG.standard_normal((len(DIAGNOSES), D)))
@@ -238,7 +241,7 @@ def test_hdf5_values_follow_from_the_embeddings(
         "scores": scores,
         "percentiles": percentiles(scores, reference),
         "flags": flags(scores, np.array([row.threshold for row in DIAGNOSES])),
-        "probabilities": np.full(scores.shape, np.nan, np.float32),
+        "probabilities": probabilities(scores, [row.platt for row in DIAGNOSES]),
     }
     with h5py.File(folder[0] / "report.h5") as file:
         for name, values in expected.items():

@@ -21,9 +21,10 @@ from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings, load_ptbxl
 from trainer.evaluate import Evaluation, embed, thresholds_from
 from trainer.evaluate_sets import evaluate_ptbxl
-from trainer.export import MIN_POSITIVES_FOR_THRESHOLD, PARITY_TOLERANCE, export_bundle
+from trainer.export import PARITY_TOLERANCE, export_bundle
 from trainer.metrics import auc, best_f1_threshold
 from trainer.onnx_export import restore_encoder
+from trainer.platt import MIN_POSITIVES_TO_LEARN, fit_platt
 from trainer.splits import PatientLeakError
 from trainer.train import Epoch, TrainedModel, train
 
@@ -196,7 +197,7 @@ def test_thresholds_are_the_validation_folds(
 ) -> None:
     rows = np.flatnonzero(recordings.folds == VALIDATION_FOLD)
     carried = recordings.carried[rows]
-    enough = carried.sum(axis=0) >= MIN_POSITIVES_FOR_THRESHOLD
+    enough = carried.sum(axis=0) >= MIN_POSITIVES_TO_LEARN
     expected = set(np.array(recordings.concept_ids)[enough].tolist()) & bundle.seen_concepts
     assert set(bundle.operating_points) == expected
     assert expected
@@ -208,6 +209,31 @@ def test_thresholds_are_the_validation_folds(
         scores = score(embeddings.astype(np.float16), direction)[:, 0]
         assert point.threshold == pytest.approx(best_f1_threshold(scores, column)[0], abs=1e-6)
         assert (point.n, point.n_positive) == (len(rows), int(column.sum()))
+
+
+def test_probabilities_are_learned_on_the_validation_folds(
+    bundle: Bundle, recordings: LabelledRecordings
+) -> None:
+    rows = np.flatnonzero(recordings.folds == VALIDATION_FOLD)
+    engine = load_engine("pytorch", bundle.encoder_onnx, precision="f32")
+    embeddings = engine.embed(recordings.windows[rows], recordings.lead_mask[rows])
+    said = bundle.manifest["calibration"]
+    assert said["set"].endswith(f"folds [{VALIDATION_FOLD}]")
+    assert set(said["concepts"]) == set(bundle.platt_scalings)
+    for concept in bundle.operating_points:
+        positive = recordings.carried[rows, recordings.concept_ids.index(concept)]
+        direction = quantise_directions(bundle.concepts[concept][None])
+        scores = score(embeddings.astype(np.float16), direction)[:, 0]
+        slope, intercept = fit_platt(scores, positive)
+        scaling = bundle.platt_scalings.get(concept)
+        # An encoder of two epochs may well score the wrong way around: no probability then.
+        if slope <= 0 or (~positive).sum() < MIN_POSITIVES_TO_LEARN:
+            assert scaling is None
+        else:
+            assert scaling is not None
+            assert scaling.slope == pytest.approx(slope, rel=1e-3)
+            assert scaling.intercept == pytest.approx(intercept, rel=1e-3)
+            assert said["concepts"][concept]["n_positive"] == positive.sum()
 
 
 def test_a_folder_in_use_is_not_overwritten(
