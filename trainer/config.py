@@ -60,6 +60,8 @@ class TrainConfig:
         How much telling rate, shape, amplitude, age and sex counts (`trainer.measurements`).
     rarity_power
         A statement counts as its rarity to this power; 0: all alike.
+    sign_weight
+        How much a measured sign counts beside a statement (`trainer.signs`); of ``statement``.
     objective
         ``statement``: recordings against the wordings of their statements (the default);
         ``clip``: recordings against their own reports, as in the paper.
@@ -102,6 +104,7 @@ class TrainConfig:
     average_decay: float = 0.998
     measurement_weight: float = 1.0
     rarity_power: float = 0.3
+    sign_weight: float = 0.5
     objective: str = "statement"
     view_weight: float = 0.0
     view_temperature: float = 0.1

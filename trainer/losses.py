@@ -27,7 +27,8 @@ def statement_loss(
     scale, bias
         Learned scalars.
     weight
-        float, shape (K,): how much a statement counts.
+        float, shape (K,) or (N, K): how much a statement counts, 0 where it is not known whether
+        it is carried.
     """
     logits = similarity * scale + bias
     loss = functional.binary_cross_entropy_with_logits(logits, carried, reduction="none")

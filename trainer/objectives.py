@@ -19,6 +19,7 @@ from trainer.data import LabelledRecordings
 from trainer.losses import clip_loss, statement_loss
 from trainer.model import EcgTextModel, EncoderModel
 from trainer.reports import to_english
+from trainer.signs import SIGNS, signs_of
 
 
 class Objective(ABC):
@@ -94,7 +95,11 @@ class _TextObjective(Objective):
 
 
 class StatementObjective(_TextObjective):
-    """Every statement is a text; a recording carries several of them."""
+    """Every statement is a text; a recording carries several of them.
+
+    Signs (`trainer.signs`) are statements too, made by measuring: they teach the text side what
+    diagnoses are made of, so that one that no recording carries can be described.
+    """
 
     def __init__(
         self,
@@ -104,20 +109,43 @@ class StatementObjective(_TextObjective):
         config: TrainConfig,
     ) -> None:
         super().__init__(recordings, rows, vocabulary, config, scale=10.0)
-        self._carried = carried_by(recordings, self.seen_columns)
-        self._weight = statement_weights(self._carried[rows], config.rarity_power)
+        carried = carried_by(recordings, self.seen_columns)
+        weight = statement_weights(carried[rows], config.rarity_power)
+        self._texts = list(self._wordings)
+        self._carried, self._weight = carried, weight.expand(len(carried), -1)
+        if config.sign_weight:
+            self._add_signs(recordings, rows, config)
+
+    def _add_signs(
+        self, recordings: LabelledRecordings, rows: NDArray[np.intp], config: TrainConfig
+    ) -> None:
+        shown = torch.full((len(recordings.windows), len(SIGNS)), torch.nan)
+        shown[rows] = torch.from_numpy(
+            signs_of(
+                recordings.windows[rows],
+                recordings.lead_mask[rows],
+                config.preprocess.sampling_rate,
+            )
+        )
+        known = shown.isfinite()
+        shown = shown.nan_to_num(0.0)
+        weight = config.sign_weight * statement_weights(shown[rows], config.rarity_power)
+        self._texts += [self._embed(sign.wordings) for sign in SIGNS]
+        self._carried = torch.cat([self._carried, shown], dim=1)
+        # What is not known counts neither as shown nor as absent.
+        self._weight = torch.cat([self._weight, known * weight], dim=1)
 
     def loss(self, features: Tensor, rows: NDArray[np.intp], rng: np.random.Generator) -> Tensor:
-        """See `trainer.losses.statement_loss`; a wording of each statement is drawn anew."""
+        """See `trainer.losses.statement_loss`; a wording of each text is drawn anew."""
         device = features.device
-        texts = torch.stack([w[rng.integers(len(w))] for w in self._wordings])
+        texts = torch.stack([w[rng.integers(len(w))] for w in self._texts])
         similarity = self.view(features) @ self.model.text(texts.to(device)).T
         return statement_loss(
             similarity.float(),
             self._carried[rows].to(device),
             self.model.log_scale.exp(),
             self.model.bias,
-            self._weight.to(device),
+            self._weight[rows].to(device),
         )
 
 

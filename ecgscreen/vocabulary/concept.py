@@ -41,6 +41,9 @@ class Concept:
         carries just those that its reader gave.
     synonyms
         English wordings as reports have them, without the name.
+    signs
+        What a reader sees where the concept is there, in the words of the trainer's measured
+        signs: a model that has seen no recording with the concept is prompted with these too.
     abbreviations
         Only those that mean one thing in an ECG report.
     german
@@ -65,6 +68,7 @@ class Concept:
     members: tuple[str, ...] = ()
     broader: tuple[str, ...] = ()
     synonyms: tuple[str, ...] = ()
+    signs: tuple[str, ...] = ()
     abbreviations: tuple[str, ...] = ()
     german: tuple[str, ...] = ()
     scp: str | None = None
