@@ -37,6 +37,8 @@ from trainer.train import TrainedModel
 PARITY_TOLERANCE = 1e-4
 """Largest difference of an embedding's number between PyTorch and ONNX runtimes in float32."""
 _CHECK_SEED = 20_240_901
+_WORDING_SHARE = 0.5
+"""Of an unseen concept's wordings beside its signs; chosen on fold 8."""
 
 
 def export_bundle(
@@ -84,7 +86,7 @@ def export_bundle(
     check = _check_batch(reference_engine, config.preprocess)
     _hold_parity(onnx, check)
 
-    concepts = _concept_arrays(trained, vocabulary, config.prompt)
+    concepts = concept_arrays(trained, vocabulary, config.prompt)
     directions = dict(zip(concepts["ids"].tolist(), concepts["embeddings"], strict=True))
     train_rows = rows_of_folds(recordings.folds, config.train_folds)
     validation_rows = rows_of_folds(recordings.folds, config.validation_folds)
@@ -194,17 +196,41 @@ def _check_batch(engine: Engine, config: PreprocessConfig) -> dict[str, NDArray[
     return {"windows": batch.astype(np.float32), "lead_mask": lead_mask, "embeddings": embeddings}
 
 
-def _concept_arrays(
+def concept_arrays(
     trained: TrainedModel, vocabulary: Vocabulary, prompt: str
 ) -> dict[str, NDArray[Any]]:
-    """Ids, directions, and places in the language model's own space, of all concepts."""
+    """Where the concepts lie.
+
+    A concept that was seen is the mean direction of its wordings. One that was not is that of its
+    signs (`Concept.signs`) too: what the words of a diagnosis look like has to be seen, what
+    a sign looks like was measured on every recording.
+
+    Parameters
+    ----------
+    trained, vocabulary
+        Every concept of the vocabulary is embedded.
+    prompt
+        See `TrainConfig.prompt`.
+
+    Returns
+    -------
+    ``ids``; ``embeddings``, unit vectors float32 (K, D); ``texts``, places of the wordings in the
+    language model's own space, float16 (K, size of the language model).
+    """
     head = trained.model.text.as_text_head()
+
+    def direction(texts: Sequence[str]) -> NDArray[np.float32]:
+        prompted = trained.text_encoder.embed(prompted_texts(prompt, texts))
+        return _mean_direction(head.project(prompted))
+
     embeddings, texts = [], []
     for concept in vocabulary.concepts:
-        raw = trained.text_encoder.embed(concept.wordings)
-        prompted = trained.text_encoder.embed(prompted_texts(prompt, concept.wordings))
-        embeddings.append(_mean_direction(head.project(prompted)))
-        texts.append(_mean_direction(raw))
+        towards = direction(concept.wordings)
+        if concept.signs and concept.id not in trained.seen:
+            shares = [_WORDING_SHARE * towards, direction(concept.signs)]
+            towards = _mean_direction(np.stack(shares))
+        embeddings.append(towards)
+        texts.append(_mean_direction(trained.text_encoder.embed(concept.wordings)))
     return {
         "ids": np.array([concept.id for concept in vocabulary.concepts]),
         "embeddings": np.stack(embeddings),

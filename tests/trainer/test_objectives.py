@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from ecgscreen.vocabulary import load_vocabulary
 from tests.tiny_bundle import ENCODER, TRAIN_FOLD, VALIDATION_FOLD
@@ -18,7 +19,7 @@ from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings, load_ptbxl
 from trainer.encoder import ResNet1d
 from trainer.losses import clip_loss, feature_approximation_loss, view_loss
-from trainer.objectives import ClipObjective, report_texts
+from trainer.objectives import ClipObjective, StatementObjective, report_texts
 from trainer.reports import to_english
 from trainer.splits import rows_of_folds
 from trainer.steps import Steps
@@ -146,3 +147,34 @@ def test_views_are_aligned_in_time_where_their_maps_are_compared(
     steps = Steps(SimClrObjective(recordings, rows, options), recordings, rows, options)
     first, second = steps._view(rows[:8]), steps._view(rows[:8])
     assert torch.equal(first.windows, second.windows) is equal
+
+
+def test_signs_are_statements_that_count_where_they_are_known(
+    recordings: LabelledRecordings, config: TrainConfig
+) -> None:
+    rows = rows_of_folds(recordings.folds, [TRAIN_FOLD])
+    plain, signed, half = (
+        StatementObjective(recordings, rows, VOCABULARY, replace(config, sign_weight=weight))
+        for weight in (0.0, 1.0, 0.5)
+    )
+    for objective in (signed, half):
+        objective.model.load_state_dict(plain.model.state_dict())
+    batch = rows[[5, 2, 9]]
+    features = torch.randn(3, 2 * ENCODER.widths[-1])
+
+    def loss(objective: StatementObjective, which: NDArray[np.intp] = batch) -> float:
+        with torch.no_grad():
+            return objective.loss(features, which, np.random.default_rng(0)).item()
+
+    added = loss(signed) - loss(plain)
+    assert added > 0
+    assert loss(half) - loss(plain) == pytest.approx(added / 2, rel=1e-4)
+
+    # A recording that lacks a lead shows no sign, and counts for its statements alone.
+    mask = recordings.lead_mask.copy()
+    mask[batch, 0] = False
+    unknown = StatementObjective(
+        replace(recordings, lead_mask=mask), rows, VOCABULARY, replace(config, sign_weight=1.0)
+    )
+    unknown.model.load_state_dict(plain.model.state_dict())
+    assert loss(unknown) == pytest.approx(loss(plain), rel=1e-5)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from ecgscreen.bundle import Bundle, load_bundle
 from ecgscreen.errors import UsageError
@@ -182,14 +183,31 @@ def test_the_check_batch_reproduces(bundle: Bundle, name: str) -> None:
     assert np.abs(found - check["embeddings"]).max() < PARITY_TOLERANCE
 
 
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    mean = vectors.mean(axis=0)
+    direction: NDArray[np.float32] = mean / np.linalg.norm(mean)
+    return direction
+
+
 def test_concepts_are_the_mean_of_their_wordings(bundle: Bundle, trained: TrainedModel) -> None:
-    for number, concept in enumerate(VOCABULARY.concepts[:20]):
+    seen = [(k, c) for k, c in enumerate(VOCABULARY.concepts) if c.id in trained.seen]
+    assert any(concept.signs for _, concept in seen)
+    for number, concept in seen:
         raw = trained.text_encoder.embed(concept.wordings)
-        projected = bundle.text_head.project(raw).mean(axis=0)
-        expected = projected / np.linalg.norm(projected)
+        expected = _unit(bundle.text_head.project(raw))
         assert bundle.concepts[concept.id] == pytest.approx(expected, abs=1e-5)
-        text = raw.mean(axis=0) / np.linalg.norm(raw.mean(axis=0))
-        assert bundle.concept_texts[number] == pytest.approx(text, abs=1e-3)
+        assert bundle.concept_texts[number] == pytest.approx(_unit(raw), abs=1e-3)
+
+
+def test_unseen_concepts_lie_towards_their_signs_too(bundle: Bundle, trained: TrainedModel) -> None:
+    described = [c for c in VOCABULARY.concepts if c.signs and c.id not in trained.seen]
+    assert described
+    for concept in described:
+        wordings = _unit(bundle.text_head.project(trained.text_encoder.embed(concept.wordings)))
+        signs = _unit(bundle.text_head.project(trained.text_encoder.embed(concept.signs)))
+        expected = wordings / 2 + signs
+        expected /= np.linalg.norm(expected)
+        assert bundle.concepts[concept.id] == pytest.approx(expected, abs=1e-5)
 
 
 def test_thresholds_are_the_validation_folds(
