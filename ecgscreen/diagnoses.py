@@ -99,9 +99,13 @@ def unknown_lines(diagnosis_list: DiagnosisList) -> tuple[Diagnosis, ...]:
 
 
 def unknown_lines_error(
-    list_name: str, diagnoses: Sequence[Diagnosis], vocabulary: Vocabulary
+    list_name: str,
+    diagnoses: Sequence[Diagnosis],
+    vocabulary: Vocabulary,
+    *,
+    language_model: str = "",
 ) -> LabelListError:
-    """Make the error for unknown lines where no language model is installed.
+    """Make the error for unknown lines where the language model is not to be had.
 
     Parameters
     ----------
@@ -111,6 +115,8 @@ def unknown_lines_error(
         Those with free texts, at least one.
     vocabulary
         Where the three nearest concepts of each free text come from.
+    language_model
+        Name or folder of one that is not on this machine; none if nothing is installed at all.
 
     Returns
     -------
@@ -125,11 +131,13 @@ def unknown_lines_error(
             for text in diagnosis.free_texts
         )
         rows.append(f"{list_name}, line {diagnosis.line}: not in the vocabulary: {unknown}")
-    return LabelListError(
-        "\n".join(rows),
-        "Write it in words of the vocabulary, or install the language model for free text: "
-        "pip install 'ecgscreen[text]'.",
+    way_out = (
+        "bring along the language model that the bundle was trained with; it is expected at "
+        f"{language_model!r}, and not there."
+        if language_model
+        else "install the language model for free text: pip install 'ecgscreen[text]'."
     )
+    return LabelListError("\n".join(rows), f"Write it in words of the vocabulary, or {way_out}")
 
 
 def _resolve(line: ListLine, vocabulary: Vocabulary) -> Diagnosis:

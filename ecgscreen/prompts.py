@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ecgscreen.bundle import Bundle
 from ecgscreen.diagnoses import Diagnosis, DiagnosisList, unknown_lines, unknown_lines_error
-from ecgscreen.errors import BundleError, LabelListError, MissingExtraError
+from ecgscreen.errors import BundleError, LabelListError, MissingExtraError, UsageError
 from ecgscreen.reports import DiagnosisRow
 from ecgscreen.scoring import quantise_directions
 from ecgscreen.text_encoder import TextEncoder
@@ -55,7 +55,7 @@ def embed_list(
     Raises
     ------
     LabelListError
-        If a line needs a language model that is not installed, or lies far from every ECG
+        If a line needs a language model that is not on this machine, or lies far from every ECG
         concept.
     BundleError
         If the installed language model is not the one that the bundle was trained with, or the
@@ -68,6 +68,11 @@ def embed_list(
             text_encoder = load_text_encoder(str(bundle.manifest["text_encoder"]["name"]))
         except MissingExtraError as error:
             raise unknown_lines_error(diagnoses.name, unknown, vocabulary) from error
+        except UsageError as error:
+            name = str(bundle.manifest["text_encoder"]["name"])
+            raise unknown_lines_error(
+                diagnoses.name, unknown, vocabulary, language_model=name
+            ) from error
         _check_text_encoder(text_encoder, bundle)
         for diagnosis in unknown:
             raw = text_encoder.embed(diagnosis.free_texts)
@@ -122,6 +127,13 @@ def _check_text_encoder(text_encoder: TextEncoder, bundle: Bundle) -> None:
             f"the language model {text_encoder.name} has SHA-256 {text_encoder.sha256}, "
             f"{bundle.name} was trained with {expected}",
             "install the version of the language model that the bundle names",
+        )
+    pooling = bundle.manifest["text_encoder"].get("pooling", "mean")
+    if text_encoder.pooling != pooling:
+        raise BundleError(
+            f"the language model {text_encoder.name} pools tokens by {text_encoder.pooling}, "
+            f"{bundle.name} was trained with {pooling}",
+            "restore the model's 1_Pooling/config.json as it was at the training",
         )
 
 

@@ -131,6 +131,7 @@ def export_bundle(
         "text_encoder": {
             "name": trained.text_encoder.name,
             "sha256": trained.text_encoder.sha256,
+            "pooling": trained.text_encoder.pooling,
             "prompt": config.prompt,
         },
         "training": {

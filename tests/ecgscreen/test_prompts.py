@@ -161,6 +161,29 @@ def test_without_a_language_model_the_line_and_the_ways_out_are_named(
     assert isinstance(caught.value.__cause__, MissingExtraError)
 
 
+def test_a_language_model_that_is_not_here_is_needed_for_free_text_only(
+    bundle_dir: Path, tmp_path: Path
+) -> None:
+    place = str(tmp_path / "on another machine")
+    changed = rewritten(
+        bundle_dir, tmp_path / "bundle", text_encoder={"name": place, "sha256": "0" * 64}
+    )
+    elsewhere = load_bundle(changed)
+    assert len(prompts_of(elsewhere, tmp_path, "AFIB", "Vorhofflimmern").rows) == 2
+    with pytest.raises(LabelListError, match=r"mine\.txt, line 2: not in the vocab") as caught:
+        prompts_of(elsewhere, tmp_path, "AFIB", FREE)
+    assert place in caught.value.advice
+
+
+def test_a_language_model_that_pools_otherwise_is_refused(
+    bundle: Bundle, bundle_dir: Path, tmp_path: Path
+) -> None:
+    trained = {**bundle.manifest["text_encoder"], "pooling": "cls"}
+    changed = rewritten(bundle_dir, tmp_path / "bundle", text_encoder=trained)
+    with pytest.raises(BundleError, match=r"pools tokens by mean, .* was trained with cls"):
+        prompts_of(load_bundle(changed), tmp_path, "AFIB", FREE)
+
+
 def test_a_concept_newer_than_the_bundle(bundle: Bundle, bundle_dir: Path, tmp_path: Path) -> None:
     ids = np.array([c for c in bundle.concepts if c != "AFIB"])
     vectors = np.stack([bundle.concepts[c] for c in ids])
