@@ -15,7 +15,11 @@ from ecgscreen.prompts import Prompts
 from ecgscreen.vocabulary import Concept, load_vocabulary
 from engines.select import ENGINES
 
-_PACKAGES = {"openvino": "openvino", "pytorch": "torch"}
+_PACKAGES = {
+    "openvino": ("openvino",),
+    "tensorrt": ("tensorrt", "tensorrt_rtx"),
+    "pytorch": ("torch",),
+}
 
 
 def info_lines(bundle_path: Path) -> Iterator[str]:
@@ -47,8 +51,8 @@ def info_lines(bundle_path: Path) -> Iterator[str]:
         f"{bundle.manifest['reference']['population']}"
     )
     for name in ENGINES:
-        there = find_spec(_PACKAGES[name]) is not None
-        yield f"engine   {name}: {'installed' if there else 'not installed'}"
+        there = [package for package in _PACKAGES[name] if find_spec(package) is not None]
+        yield f"engine   {name}: {f'installed ({there[0]})' if there else 'not installed'}"
     yield f"lists    {', '.join(shipped_lists())}"
 
 

@@ -177,11 +177,11 @@ def print_summary(
     reports = f"\nReports {printable(str(folder / 'report.csv'))}, {', '.join(OTHER_REPORTS)}"
     console.print(Text(reports), soft_wrap=True)
     engine = provenance.engine
+    why = provenance.engine_reason
+    if engine.precision_reason:
+        why += f"; {engine.precision}: {engine.precision_reason}"
     console.print(
-        Text(
-            f"Engine {engine.name} {engine.version}, {engine.precision}, {engine.device} "
-            f"({provenance.engine_reason})"
-        )
+        Text(f"Engine {engine.name} {engine.version}, {engine.precision}, {engine.device} ({why})")
     )
     console.print(Text(NOT_A_DEVICE, style="dim"))
 

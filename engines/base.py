@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,6 +43,8 @@ class EngineInfo:
         ``f32``, ``f16``, ``bf16`` or ``int8``: what the runtime really uses.
     batch_size
         Rows of one call of the runtime; a shorter batch is padded to it.
+    precision_reason
+        Why this precision: ``asked for``, or what ``auto`` went by.
     """
 
     name: str
@@ -50,6 +52,7 @@ class EngineInfo:
     device: str
     precision: str
     batch_size: int
+    precision_reason: str = ""
 
 
 class Engine(Protocol):
@@ -80,6 +83,10 @@ class Engine(Protocol):
         ...
 
 
+def _zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.zeros(shape, dtype=np.float32)
+
+
 class Batches:
     """Cuts any number of windows into batches of one fixed shape.
 
@@ -87,11 +94,41 @@ class Batches:
     ----------
     batch_size, n_leads, n_samples
         The shape of a batch; its buffers are kept and used again.
+    allocate
+        Makes a buffer of a shape, float32; for memory that a device reads by itself.
+
+    Attributes
+    ----------
+    buffers
+        The batch by its input's name: what `cut` fills.
     """
 
-    def __init__(self, batch_size: int, n_leads: int, n_samples: int) -> None:
-        self._windows = np.zeros((batch_size, n_leads, n_samples), dtype=np.float32)
-        self._lead_mask = np.zeros((batch_size, n_leads), dtype=np.float32)
+    def __init__(
+        self,
+        batch_size: int,
+        n_leads: int,
+        n_samples: int,
+        *,
+        allocate: Callable[[tuple[int, ...]], NDArray[np.float32]] = _zeros,
+    ) -> None:
+        self._windows = allocate((batch_size, n_leads, n_samples))
+        self._lead_mask = allocate((batch_size, n_leads))
+        self.buffers = {"windows": self._windows, "lead_mask": self._lead_mask}
+
+    def check(self, windows: NDArray[np.float32], lead_mask: NDArray[np.bool_]) -> None:
+        """Compare the shapes of what is to be embedded with that of a batch.
+
+        Raises
+        ------
+        ValueError
+            If they are not (N, n_leads, n_samples) and (N, n_leads).
+        """
+        rest = self._windows.shape[1:]
+        if windows.shape[1:] != rest or lead_mask.shape != windows.shape[:2]:
+            raise ValueError(
+                f"windows {windows.shape} and lead mask {lead_mask.shape}, "
+                f"expected (N, {rest[0]}, {rest[1]}) and (N, {rest[0]})"
+            )
 
     def cut(
         self, windows: NDArray[np.float32], lead_mask: NDArray[np.bool_]
@@ -105,12 +142,8 @@ class Batches:
         ValueError
             If the shapes are not (N, n_leads, n_samples) and (N, n_leads).
         """
-        size, *rest = self._windows.shape
-        if list(windows.shape[1:]) != rest or lead_mask.shape != windows.shape[:2]:
-            raise ValueError(
-                f"windows {windows.shape} and lead mask {lead_mask.shape}, "
-                f"expected (N, {rest[0]}, {rest[1]}) and (N, {rest[0]})"
-            )
+        self.check(windows, lead_mask)
+        size = len(self._windows)
         for start in range(0, len(windows), size):
             rows = slice(start, min(start + size, len(windows)))
             n = rows.stop - rows.start
@@ -118,4 +151,4 @@ class Batches:
             self._windows[n:] = 0
             self._lead_mask[:n] = lead_mask[rows]
             self._lead_mask[n:] = 0
-            yield rows, {"windows": self._windows, "lead_mask": self._lead_mask}
+            yield rows, self.buffers

@@ -39,8 +39,10 @@ class OpenVINOEngine:
         ov = _import_openvino()
         core = ov.Core()
         native_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        reason = "asked for"
         if precision == "auto":
             precision = "bf16" if native_bf16 else "f32"
+            reason = f"this processor {'computes' if native_bf16 else 'does not compute'} bf16"
         if precision not in {"f32", "bf16"}:
             raise EngineUnavailableError(
                 f"openvino runs f32 and bf16 on a processor, not {precision}",
@@ -78,6 +80,7 @@ class OpenVINOEngine:
             device=core.get_property("CPU", "FULL_DEVICE_NAME").strip(),
             precision=precision,
             batch_size=batch_size,
+            precision_reason=reason,
         )
 
     def embed(

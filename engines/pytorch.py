@@ -58,6 +58,7 @@ class PyTorchEngine:
             ) from error
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
+        reason = "the reference" if precision == "auto" else "asked for"
         precision = "f32" if precision == "auto" else precision
         if precision not in {"f32", "bf16", "f16"} or (precision == "f16" and device == "cpu"):
             raise EngineUnavailableError(
@@ -77,6 +78,7 @@ class PyTorchEngine:
             device=torch.cuda.get_device_name() if device.startswith("cuda") else "CPU",
             precision=precision,
             batch_size=batch_size,
+            precision_reason=reason,
         )
 
     def embed(

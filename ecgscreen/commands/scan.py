@@ -35,7 +35,10 @@ def scan(
     engine: Engine = None,
     precision: Precision = "auto",
     batch_size: Annotated[
-        int, typer.Option(min=1, max=4096, help="Windows of 10 s in one call of the engine.")
+        int,
+        typer.Option(
+            min=1, max=4096, help="Windows of 10 s in one call of the engine; tensorrt takes 256."
+        ),
     ] = 32,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the engine; 0: all.")] = 0,
     workers: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +56,20 @@ def batch() -> Batch:
     return Batch(windows, lead_mask)
 
 
-@pytest.fixture(params=["openvino f32", "openvino bf16", "pytorch f32", "pytorch bf16"])
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Engines that tests build stay out of the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(
+    params=[
+        *("openvino f32", "openvino bf16", "pytorch f32", "pytorch bf16"),
+        *("tensorrt f32", "tensorrt f16", "tensorrt bf16"),
+    ]
+)
 def engine_and_precision(request: pytest.FixtureRequest, onnx_bytes: bytes) -> tuple[str, str]:
     """Every engine in every precision that this machine has."""
     name, precision = str(request.param).split()

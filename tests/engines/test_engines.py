@@ -10,7 +10,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
-from engines.base import EngineUnavailableError
+from engines.base import Engine, EngineUnavailableError
 from engines.select import ENGINES, load_engine
 from tests.engines.conftest import N_SAMPLES, Batch
 from trainer.encoder import ResNet1d
@@ -103,6 +103,16 @@ def test_what_is_not_finite_stays_so(
     assert found[others].tobytes() == expected[others].tobytes()
 
 
+def engine_in_f32(name: str, onnx: bytes) -> Engine:
+    """The engine; the test is skipped where this machine has no device for it."""
+    try:
+        return load_engine(name, onnx, precision="f32")
+    except EngineUnavailableError as error:
+        if name != "tensorrt":
+            raise
+        pytest.skip(str(error))
+
+
 @pytest.mark.parametrize("name", ENGINES)
 def test_an_engine_agrees_with_the_module(
     name: str, encoder: ResNet1d, onnx_bytes: bytes, batch: Batch
@@ -111,7 +121,7 @@ def test_an_engine_agrees_with_the_module(
         expected = encoder(
             torch.from_numpy(batch.windows), torch.from_numpy(batch.lead_mask)
         ).numpy()
-    found = load_engine(name, onnx_bytes, precision="f32").embed(*batch)
+    found = engine_in_f32(name, onnx_bytes).embed(*batch)
     assert np.abs(found - expected).max() < 1e-5
 
 
@@ -127,7 +137,9 @@ def test_engines_agree(
 def test_info_says_what_runs(engine_and_precision: tuple[str, str], onnx_bytes: bytes) -> None:
     name, precision = engine_and_precision
     info = load_engine(name, onnx_bytes, precision=precision, batch_size=5).info
-    assert (info.name, info.precision, info.batch_size) == (name, precision, 5)
+    batch_size = 256 if name == "tensorrt" else 5
+    assert (info.name, info.precision, info.batch_size) == (name, precision, batch_size)
+    assert info.precision_reason == "asked for"
     assert info.device
     assert info.version[0].isdecimal()
     # PyTorch's version is a class of its own, which HDF5 cannot store.
@@ -143,11 +155,13 @@ def test_auto_becomes_a_precision(onnx_bytes: bytes) -> None:
     except EngineUnavailableError:
         expected = "f32"
     assert openvino.info.precision == expected
+    does = "computes" if expected == "bf16" else "does not compute"
+    assert openvino.info.precision_reason == f"this processor {does} bf16"
 
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_other_shapes_are_refused(name: str, onnx_bytes: bytes, batch: Batch) -> None:
-    engine = load_engine(name, onnx_bytes, precision="f32")
+    engine = engine_in_f32(name, onnx_bytes)
     for windows, mask in (
         (batch.windows[:, :11], batch.lead_mask[:, :11]),
         (batch.windows[..., :-1], batch.lead_mask),
@@ -160,13 +174,14 @@ def test_other_shapes_are_refused(name: str, onnx_bytes: bytes, batch: Batch) ->
 def test_unknown_engine(onnx_bytes: bytes) -> None:
     with pytest.raises(EngineUnavailableError, match="no engine 'tpu'") as caught:
         load_engine("tpu", onnx_bytes)
-    assert caught.value.advice == "choose one of openvino, pytorch"
+    assert caught.value.advice == "choose one of openvino, tensorrt, pytorch"
 
 
 @pytest.mark.parametrize(
     ("name", "precision", "advice"),
     [
         ("openvino", "f16", "use --precision auto, f32 or bf16"),
+        ("tensorrt", "int7", "use --precision auto, f32, f16 or bf16"),
         ("openvino", "int7", "use --precision auto, f32 or bf16"),
         ("pytorch", "int7", "use --precision f32 or bf16"),
     ],
@@ -175,6 +190,12 @@ def test_unknown_precision(onnx_bytes: bytes, name: str, precision: str, advice:
     with pytest.raises(EngineUnavailableError, match=f"{name} .*{precision}") as caught:
         load_engine(name, onnx_bytes, precision=precision)
     assert caught.value.advice == advice
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_what_is_not_verified_is_not_offered(onnx_bytes: bytes, name: str) -> None:
+    with pytest.raises(EngineUnavailableError, match=f"{name} has no int8 yet: it ships only"):
+        load_engine(name, onnx_bytes, precision="int8")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="f16 runs on the CUDA device of this machine")
