@@ -14,12 +14,14 @@ from torch.nn import functional
 from ecgscreen.prompts import prompted_texts
 from ecgscreen.text_encoder import TextEncoder
 from ecgscreen.vocabulary import Vocabulary
+from trainer import distributed
 from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings
 from trainer.losses import clip_loss, statement_loss
 from trainer.model import EcgTextModel, EncoderModel
 from trainer.reports import to_english
 from trainer.signs import SIGNS, signs_of
+from trainer.text_cache import CachedTextEncoder
 
 
 class Objective(ABC):
@@ -74,9 +76,10 @@ class _TextObjective(Objective):
         vocabulary: Vocabulary,
         config: TrainConfig,
         scale: float,
+        text_encoder: TextEncoder | None,
     ) -> None:
         super().__init__(recordings, rows)
-        self.text_encoder = TextEncoder(config.text_encoder)
+        self.text_encoder = text_encoder or CachedTextEncoder(config.text_encoder)
         self._prompt = config.prompt
         self._wordings = [self._embed(vocabulary.by_id[id_].wordings) for id_ in self.seen]
         self.model: EcgTextModel = EcgTextModel(
@@ -107,8 +110,9 @@ class StatementObjective(_TextObjective):
         rows: NDArray[np.intp],
         vocabulary: Vocabulary,
         config: TrainConfig,
+        text_encoder: TextEncoder | None = None,
     ) -> None:
-        super().__init__(recordings, rows, vocabulary, config, scale=10.0)
+        super().__init__(recordings, rows, vocabulary, config, 10.0, text_encoder)
         carried = carried_by(recordings, self.seen_columns)
         weight = statement_weights(carried[rows], config.rarity_power)
         self._texts = list(self._wordings)
@@ -158,8 +162,9 @@ class ClipObjective(_TextObjective):
         rows: NDArray[np.intp],
         vocabulary: Vocabulary,
         config: TrainConfig,
+        text_encoder: TextEncoder | None = None,
     ) -> None:
-        super().__init__(recordings, rows, vocabulary, config, scale=1 / config.temperature)
+        super().__init__(recordings, rows, vocabulary, config, 1 / config.temperature, text_encoder)
         texts = report_texts(recordings, vocabulary)
         distinct = sorted({texts[row] for row in rows})
         place = {text: k for k, text in enumerate(distinct)}
@@ -167,14 +172,14 @@ class ClipObjective(_TextObjective):
         self._report_of = np.array([place.get(text, -1) for text in texts])
 
     def loss(self, features: Tensor, rows: NDArray[np.intp], rng: np.random.Generator) -> Tensor:
-        """See `trainer.losses.clip_loss`; nothing is drawn."""
+        """See `trainer.losses.clip_loss`; among the reports of all processes, nothing is drawn."""
         del rng
         reports = self._reports[self._report_of[rows]].to(features.device)
         signal, text = self.view(features), self.model.text(reports)
         # A hundredth of the scale, CLIP's bound: beyond it training is unstable.
         scale = self.model.log_scale.exp().clamp(max=100.0)
         with torch.autocast(features.device.type, enabled=False):
-            return clip_loss(signal, text, scale)
+            return clip_loss(distributed.gather(signal), distributed.gather(text), scale)
 
 
 def text_objective(
@@ -182,11 +187,15 @@ def text_objective(
     rows: NDArray[np.intp],
     vocabulary: Vocabulary,
     config: TrainConfig,
+    text_encoder: TextEncoder | None = None,
 ) -> StatementObjective | ClipObjective:
-    """The objective that the configuration names, for the recordings in some rows."""
+    """The objective that the configuration names, for the recordings in some rows.
+
+    The frozen language model is loaded by the name in the configuration if it is not given.
+    """
     if config.objective == "clip":
-        return ClipObjective(recordings, rows, vocabulary, config)
-    return StatementObjective(recordings, rows, vocabulary, config)
+        return ClipObjective(recordings, rows, vocabulary, config, text_encoder)
+    return StatementObjective(recordings, rows, vocabulary, config, text_encoder)
 
 
 def report_texts(recordings: LabelledRecordings, vocabulary: Vocabulary) -> tuple[str, ...]:

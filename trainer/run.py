@@ -11,11 +11,13 @@ import torch
 
 from ecgscreen.errors import UsageError
 from ecgscreen.vocabulary import load_vocabulary
+from trainer import distributed
 from trainer.checkpoint import Checkpoint
 from trainer.config import PRESETS, TrainConfig
 from trainer.data import load_ptbxl
 from trainer.export import export_bundle
 from trainer.splits import parse_folds
+from trainer.text_cache import CachedTextEncoder
 from trainer.train import Epoch, train, training_rows
 from trainer.training_log import CSV_FILE, CURVES_FILE, write_csv, write_curves
 from trainer.training_progress import TrainingProgress
@@ -51,6 +53,8 @@ class TrainRequest:
     device: str | None = None
     checkpoint_minutes: float = 5.0
     resume: bool = False
+    text_cache: Path | None = None
+    download: bool = False
 
     def config(self) -> TrainConfig:
         """The run: what was given, else the preset's, else `TrainConfig`'s own.
@@ -113,11 +117,16 @@ def run_training(request: TrainRequest, console: Console) -> None:
     checkpoint = Checkpoint(
         partial / CHECKPOINT_FILE, 60 * request.checkpoint_minutes, request.resume
     )
+    text_encoder = CachedTextEncoder(
+        config.text_encoder, request.text_cache, download=request.download
+    )
     steps_per_epoch = len(training_rows(recordings, config)) // config.batch_size
     with TrainingProgress(console, config.epochs, steps_per_epoch) as progress:
         history: list[Epoch] = []
 
         def report(epoch: Epoch) -> None:
+            if not distributed.is_first():
+                return
             history.append(epoch)
             progress.on_epoch(epoch)
             write_csv(history, partial / CSV_FILE)
@@ -130,7 +139,10 @@ def run_training(request: TrainRequest, console: Console) -> None:
             report,
             on_step=progress.on_step,
             checkpoint=checkpoint,
+            text_encoder=text_encoder,
         )
+    if not distributed.is_first():
+        return
     export_bundle(
         trained,
         recordings,

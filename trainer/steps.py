@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ecgscreen.errors import UsageError
+from trainer import distributed
 from trainer.augment import AugmentedBatch, augment
 from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings
@@ -80,8 +80,9 @@ class Steps:
     ) -> None:
         self.objective, self.recordings, self.config = objective, recordings, config
         self._rows = rows
-        self._device = _device(config.device)
-        self._generator = torch.Generator().manual_seed(config.seed)
+        self._device = distributed.own_device(config.device)
+        own_seed = distributed.own_seed(config.seed)
+        self._generator = torch.Generator().manual_seed(own_seed)
         self._rng = np.random.default_rng(config.seed)
         self._augment = config.augment
         if config.feature_weight:
@@ -92,10 +93,14 @@ class Steps:
         trained: list[nn.Module] = [self._model]
         if config.measurement_weight:
             self._measurements = measure(recordings, rows, config.preprocess.sampling_rate)
+            # Principal components may differ in sign between machines.
+            distributed.share([self._measurements.values, self._measurements.weights])
             self._side = MeasurementHead(
                 2 * config.encoder.widths[-1], len(self._measurements.weights)
             ).to(self._device)
             trained.append(self._side)
+        distributed.start_together(trained, config.seed)
+        self._parameters = [p for module in trained for p in module.parameters()]
         self._averaged = AveragedModel(self._model, config.average_decay)
         self.steps_per_epoch = len(rows) // config.batch_size
         self._optimiser, self._schedule = _optimiser(
@@ -121,9 +126,11 @@ class Steps:
     def take(self) -> float:
         """One step; returns its loss."""
         first = self._step * self.config.batch_size
-        loss = self._loss(self._order[first : first + self.config.batch_size])
+        batch = self._order[first : first + self.config.batch_size]
+        loss = self._loss(distributed.own_part(batch))
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is missing
+        distributed.average_gradients(self._parameters)
         nn.utils.clip_grad_norm_(self._model.parameters(), _MAX_GRADIENT_NORM)
         self._optimiser.step()
         if self._schedule is not None:
@@ -131,7 +138,7 @@ class Steps:
         self._averaged.update(self._model)
         self._step += 1
         self.number += 1
-        value = loss.item()
+        value = distributed.mean(loss.item())
         self._total += value
         return value
 
@@ -159,7 +166,11 @@ class Steps:
         return scores
 
     def state(self) -> dict[str, Any]:
-        """Tensors and plain values from which the run goes on exactly."""
+        """Tensors and plain values from which the run goes on exactly.
+
+        All processes of a run have to ask for it, and each gets the same.
+        """
+        cuda = self._device.type == "cuda"
         return {
             "model": self._model.state_dict(),
             "side": self._side.state_dict() if self._side else {},
@@ -168,9 +179,9 @@ class Steps:
             "optimiser": self._optimiser.state_dict(),
             "schedule": self._schedule.state_dict() if self._schedule else {},
             "order": torch.from_numpy(self._order),
-            "torch_rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state_all() if self._device.type == "cuda" else [],
-            "generator": self._generator.get_state(),
+            "torch_rng": distributed.of_all(torch.get_rng_state()),
+            "cuda_rng": distributed.of_all(torch.cuda.get_rng_state(self._device)) if cuda else [],
+            "generator": distributed.of_all(self._generator.get_state()),
             "numpy_rng": json.dumps(self._rng.bit_generator.state),
             "history": json.dumps([asdict(epoch) for epoch in self.history]),
             "place": [self.epoch, self.number, self._step],
@@ -189,10 +200,12 @@ class Steps:
         if self._schedule:
             self._schedule.load_state_dict(state["schedule"])
         self._order = state["order"].numpy()
-        torch.set_rng_state(state["torch_rng"])
-        if state["cuda_rng"]:
-            torch.cuda.set_rng_state_all(state["cuda_rng"])
-        self._generator.set_state(state["generator"])
+        own = distributed.rank()
+        # Clones: a generator reads its state from where a tensor's memory begins, not a row's.
+        torch.set_rng_state(state["torch_rng"][own].clone())
+        if self._device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda_rng"][own].clone(), self._device)
+        self._generator.set_state(state["generator"][own].clone())
         self._rng.bit_generator.state = json.loads(state["numpy_rng"])
         self.history = [Epoch(**entry) for entry in json.loads(state["history"])]
         self.epoch, self.number, self._step = state["place"]
@@ -219,7 +232,8 @@ class Steps:
                     embeddings.append(self.objective.view(features).float())
         total = torch.stack(main).mean()
         if config.view_weight:
-            between = view_loss(embeddings[0], embeddings[1], config.view_temperature)
+            first, second = (distributed.gather(embedding) for embedding in embeddings)
+            between = view_loss(first, second, config.view_temperature)
             total = total + config.view_weight * between
         if config.feature_weight:
             chosen = [[m[layer] for layer in config.feature_layers] for m in maps]
@@ -268,14 +282,6 @@ def score_rows(
     features = pooled_features(objective.model.encoder, recordings, rows)
     scores: NDArray[np.float32] = objective.score(features).float().cpu().numpy()
     return scores
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("no CUDA device is to be had", "train on the cpu, or install its driver")
-    return torch.device(name)
 
 
 def _optimiser(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from ecgscreen.errors import UsageError
 from ecgscreen.text_encoder import TextEncoder
 from ecgscreen.vocabulary import Vocabulary
+from trainer import distributed
 from trainer.checkpoint import Checkpoint
 from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings
@@ -54,6 +56,7 @@ def train(
     *,
     on_step: Callable[[int, float], None] = lambda _step, _loss: None,
     checkpoint: Checkpoint | None = None,
+    text_encoder: TextEncoder | None = None,
 ) -> TrainedModel:
     """Train an encoder against the texts that belong to its recordings.
 
@@ -67,17 +70,20 @@ def train(
         See `TrainConfig`.
     on_epoch, on_step, checkpoint
         See `fit`.
+    text_encoder
+        The one that the configuration names, if it is loaded already.
 
     Raises
     ------
     UsageError
-        If the training folds hold fewer recordings than one batch.
+        If the training folds hold fewer recordings than one batch, or the processes of a run
+        cannot share a batch evenly.
     PatientLeakError
         If a patient is on both sides of the split.
     """
     rows = training_rows(recordings, config)
     torch.manual_seed(config.seed)
-    objective = text_objective(recordings, rows, vocabulary, config)
+    objective = text_objective(recordings, rows, vocabulary, config, text_encoder)
     history = fit(
         objective, recordings, rows, config, on_epoch, on_step=on_step, checkpoint=checkpoint
     )
@@ -86,6 +92,7 @@ def train(
 
 def training_rows(recordings: LabelledRecordings, config: TrainConfig) -> NDArray[np.intp]:
     """Rows of the training folds, after the checks that `train` promises; shape (n,)."""
+    distributed.check_batch_size(config.batch_size)
     rows = rows_of_folds(recordings.folds, config.train_folds)
     check_patients_disjoint(
         recordings.patients, rows, rows_of_folds(recordings.folds, config.validation_folds)
@@ -133,26 +140,47 @@ def fit(
     An entry an epoch.
     """
     steps = Steps(objective, recordings, rows, config)
-    fingerprint = {**config.to_dict(), "kind": type(objective).__name__, "n": len(rows)}
+    fingerprint = {
+        **config.to_dict(),
+        "kind": type(objective).__name__,
+        "n": len(rows),
+        "processes": distributed.size(),
+    }
     if checkpoint and (state := checkpoint.load(fingerprint)):
         steps.restore(state)
         for epoch in steps.history:
             on_epoch(epoch)
+    _check_same_place(steps)
     validation = rows_of_folds(recordings.folds, config.validation_folds)
     while steps.epoch < config.epochs:
         steps.begin_epoch()
         while not steps.epoch_done:
             loss = steps.take()
             on_step(steps.number, loss)
-            if checkpoint and checkpoint.due():
-                checkpoint.save(steps.state(), fingerprint)
+            if checkpoint and distributed.from_first(checkpoint.due()):
+                _save(steps, checkpoint, fingerprint)
         wanted = config.validate_every and (steps.epoch + 1) % config.validate_every == 0
-        auc = _validation_auc(steps, validation) if wanted else float("nan")
-        on_epoch(steps.end_epoch(auc))
+        measured = wanted and distributed.is_first()
+        auc = _validation_auc(steps, validation) if measured else float("nan")
+        on_epoch(steps.end_epoch(distributed.from_first(auc)))
     if checkpoint:
-        checkpoint.save(steps.state(), fingerprint)
+        _save(steps, checkpoint, fingerprint)
     steps.keep_averaged()
     return tuple(steps.history)
+
+
+def _check_same_place(steps: Steps) -> None:
+    if len(places := set(distributed.of_all(torch.tensor(steps.number)).tolist())) > 1:
+        raise UsageError(
+            f"the processes would go on from steps {sorted(places)}",
+            "keep the output folder where all machines see it",
+        )
+
+
+def _save(steps: Steps, checkpoint: Checkpoint, fingerprint: dict[str, Any]) -> None:
+    state = steps.state()
+    if distributed.is_first():
+        checkpoint.save(state, fingerprint)
 
 
 def _validation_auc(steps: Steps, rows: NDArray[np.intp]) -> float:

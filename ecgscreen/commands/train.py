@@ -54,6 +54,16 @@ def train(
     text_encoder: Annotated[
         str | None, typer.Option(help="Folder or name of a frozen language model.")
     ] = None,
+    text_cache: Annotated[
+        Path | None,
+        typer.Option(help="Keep the texts' embeddings in this folder, for the next training."),
+    ] = None,
+    download: Annotated[
+        bool,
+        typer.Option(
+            "--download", help="Fetch the language model from its hub if it is not here yet."
+        ),
+    ] = False,
     licence: Annotated[str, typer.Option(help="Of the weights, for the manifest.")] = "unspecified",
     reference: Annotated[
         bool,
@@ -67,30 +77,34 @@ def train(
     """Train an encoder on recordings with statements and write a bundle."""
     need_extra("train", "torch", "transformers", "onnx")
     from ecgscreen.progress import stderr_console
+    from trainer.distributed import is_first, joined
     from trainer.run import TrainRequest, run_training
 
-    run_training(
-        TrainRequest(
-            folders=tuple(folders),
-            out=out,
-            name=name,
-            train_folds=train_folds,
-            validation_folds=validation_folds,
-            epochs=epochs,
-            batch_size=batch_size,
-            seed=seed,
-            text_encoder=text_encoder,
-            licence=licence,
-            with_reference=reference,
-            preset=preset,
-            objective=objective,
-            view_weight=view_weight,
-            feature_weight=feature_weight,
-            feature_layers=tuple(feature_layer) if feature_layer else None,
-            precision=train_precision,
-            device=device,
-            checkpoint_minutes=checkpoint_minutes,
-            resume=resume,
-        ),
-        stderr_console(quiet=quiet),
-    )
+    with joined(device or "auto"):
+        run_training(
+            TrainRequest(
+                folders=tuple(folders),
+                out=out,
+                name=name,
+                train_folds=train_folds,
+                validation_folds=validation_folds,
+                epochs=epochs,
+                batch_size=batch_size,
+                seed=seed,
+                text_encoder=text_encoder,
+                licence=licence,
+                with_reference=reference,
+                preset=preset,
+                objective=objective,
+                view_weight=view_weight,
+                feature_weight=feature_weight,
+                feature_layers=tuple(feature_layer) if feature_layer else None,
+                precision=train_precision,
+                device=device,
+                checkpoint_minutes=checkpoint_minutes,
+                resume=resume,
+                text_cache=text_cache,
+                download=download,
+            ),
+            stderr_console(quiet=quiet or not is_first()),
+        )
