@@ -104,7 +104,7 @@ class TrainConfig:
     average_decay: float = 0.998
     measurement_weight: float = 1.0
     rarity_power: float = 0.3
-    sign_weight: float = 0.5
+    sign_weight: float = 0.2
     objective: str = "statement"
     view_weight: float = 0.0
     view_temperature: float = 0.1

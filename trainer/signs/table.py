@@ -127,12 +127,6 @@ def _by_region() -> list[Sign]:
                 0.02,
             ),
             Sign(
-                (f"upright T waves in the {region} leads", f"positive T waves in {named}"),
-                middle("t"),
-                0.12,
-                0.03,
-            ),
-            Sign(
                 (
                     f"ST segment below the baseline in the {region} leads",
                     f"lowered ST segment in {named}",
@@ -190,16 +184,6 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         (
-            "heart rate between 60 and 100 beats per minute",
-            "normal heart rate",
-            "unremarkable ventricular rate",
-        ),
-        lambda f: abs(f.rate - 78),
-        17.0,
-        24.0,
-    ),
-    Sign(
-        (
             "irregular RR intervals",
             "irregular ventricular rhythm",
             "irregular heartbeat",
@@ -212,17 +196,6 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         (
-            "regular RR intervals",
-            "regular ventricular rhythm",
-            "regular heartbeat",
-            "the beats come at equal intervals",
-        ),
-        lambda f: f.irregularity,
-        0.05,
-        0.1,
-    ),
-    Sign(
-        (
             "no P waves",
             "P waves are absent",
             "no atrial wave before the QRS complex",
@@ -231,16 +204,6 @@ SIGNS: tuple[Sign, ...] = (
         lambda f: f.p_height,
         0.035,
         0.06,
-    ),
-    Sign(
-        (
-            "P waves are present",
-            "a P wave precedes each QRS complex",
-            "an atrial wave before every QRS complex",
-        ),
-        lambda f: f.p_height,
-        0.07,
-        0.04,
     ),
     Sign(
         (
@@ -266,16 +229,6 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         (
-            "conduction from the atria to the ventricles takes a normal time",
-            "PR interval between 120 and 200 ms",
-            "normal PR interval",
-        ),
-        lambda f: abs(_pr(f) - 0.16),
-        0.025,
-        0.045,
-    ),
-    Sign(
-        (
             "wide QRS complex",
             "broad QRS complexes",
             "QRS duration above 120 ms",
@@ -284,17 +237,6 @@ SIGNS: tuple[Sign, ...] = (
         lambda f: f.qrs_s,
         0.125,
         0.108,
-    ),
-    Sign(
-        (
-            "narrow QRS complex",
-            "slim QRS complexes",
-            "QRS duration below 100 ms",
-            "the ventricles are excited quickly",
-        ),
-        lambda f: f.qrs_s,
-        0.105,
-        0.118,
     ),
     Sign(
         (
@@ -323,12 +265,6 @@ SIGNS: tuple[Sign, ...] = (
         -0.08,
     ),
     Sign(
-        ("the QRS complex is negative in V1", "deep S wave in V1", "mainly downward QRS in V1"),
-        lambda f: float(f.qrs_net[_V1]),
-        -0.2,
-        -0.02,
-    ),
-    Sign(
         (
             "QRS axis turned to the left",
             "leftward QRS axis",
@@ -351,12 +287,6 @@ SIGNS: tuple[Sign, ...] = (
         65.0,
     ),
     Sign(
-        ("normal QRS axis", "QRS axis between 0 and 80 degrees", "the QRS axis is not turned"),
-        lambda f: _turned(f.axis, 40),
-        40.0,
-        60.0,
-    ),
-    Sign(
         (
             "small R waves in the anterior leads",
             "hardly any R wave in V3",
@@ -376,12 +306,6 @@ SIGNS: tuple[Sign, ...] = (
         -0.08,
         0.03,
     ),
-    Sign(
-        ("T waves point upwards", "upright T waves", "T waves above the baseline"),
-        lambda f: float(np.sort(f.t[_NOT_AVR])[1]),
-        0.06,
-        -0.02,
-    ),
     *_by_region(),
     Sign(
         ("a beat that comes early", "a beat before its time", "an early beat and a pause"),
@@ -400,4 +324,6 @@ SIGNS: tuple[Sign, ...] = (
         0.0,
     ),
 )
-"""In a fixed order: that of the columns of `signs_of`."""
+"""In a fixed order: that of the columns of `signs_of`. Only what is abnormal: with what most
+recordings show, texts of normality crowd one side of the embedding space and what was seen suffers
+(superclass macro AUC -.005, form -.010 on fold 9 with eleven such signs at a weight of .5)."""
