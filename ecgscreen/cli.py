@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ecgscreen import __version__
-from ecgscreen.commands import evaluate, info, labels, scan, simulate, train
+from ecgscreen.commands import evaluate, info, labels, scan, show, simulate, train
 from ecgscreen.commands.messages import complain
 from ecgscreen.errors import EcgscreenError, ExitCode
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(scan.scan)
+app.command()(show.show)
 app.command()(simulate.simulate)
 app.command()(info.info)
 app.add_typer(labels.app, name="labels")

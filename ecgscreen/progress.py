@@ -24,7 +24,7 @@ from rich.text import Text
 
 from ecgscreen.reports.content import SEVERITIES, Provenance
 from ecgscreen.reports.tally import DiagnosisSummary, RunSummary
-from ecgscreen.results import RecordResult, Status, report_text
+from ecgscreen.results import RecordResult, Status, printable
 
 LINE_SECONDS = 30.0
 """How often a plain line is printed where there is no terminal."""
@@ -300,13 +300,6 @@ def _count(n: int, noun: str) -> str:
 def _rate(n_records: int, seconds: float) -> str:
     rate = n_records / seconds
     return f"{rate:,.{0 if rate >= 10 else 1}f} records/s"
-
-
-def printable(text: str) -> str:
-    r"""Return `text` on one line, with what could steer a terminal spelled out (``\x1b``)."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in report_text(text)
-    )
 
 
 def shorten(text: str, width: int) -> str:

@@ -141,6 +141,13 @@ def report_text(text: str) -> str:
     return _UNSTORABLE.sub(_spell_out, text)
 
 
+def printable(text: str) -> str:
+    r"""Return `text` on one line, with what could steer a terminal spelled out (``\x1b``)."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in report_text(text)
+    )
+
+
 def _spell_out(match: re.Match[str]) -> str:
     code = ord(match[0])
     if 0xDC80 <= code <= 0xDCFF:  # what os.fsdecode makes of the bytes 0x80 to 0xFF

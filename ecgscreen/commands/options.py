@@ -22,6 +22,10 @@ Engine = Annotated[
 Precision = Annotated[
     PrecisionName, typer.Option("--precision", help="auto is the fastest that this machine has.")
 ]
+LanguageName = Literal["en", "de"]
+Language = Annotated[
+    LanguageName, typer.Option("--language", help="Of what is written for a reader.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
 

@@ -17,13 +17,12 @@ from ecgscreen.progress import (
     NOT_A_DEVICE,
     ScanProgress,
     print_summary,
-    printable,
     shorten,
     stderr_console,
 )
 from ecgscreen.reports import DiagnosisRow, Provenance, RunSummary
 from ecgscreen.reports.tally import DiagnosisSummary, RankedRecord
-from ecgscreen.results import RecordResult, Status, not_scored
+from ecgscreen.results import RecordResult, Status, not_scored, printable
 from engines.base import EngineInfo
 
 STARTED = datetime(2025, 1, 2, tzinfo=UTC)

@@ -1,0 +1,74 @@
+"""``ecgscreen show``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ecgscreen.commands.options import Language, parse_path
+from ecgscreen.errors import EcgscreenError, UsageError
+
+if TYPE_CHECKING:
+    from ecgscreen.recording import Recording
+
+
+def show(
+    record: Annotated[
+        Path, typer.Argument(help="A recording, such as records/00001.hea.", parser=parse_path)
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write an SVG here, instead of drawing in the terminal."),
+    ] = None,
+    start: Annotated[float, typer.Option(min=0, help="Where to begin, in seconds.")] = 0.0,
+    language: Language = "en",
+) -> None:
+    """Draw ten seconds of a recording, as it came."""
+    from ecgscreen.publish import publish_bytes, storing
+    from ecgscreen.strip import cut_segment, draw_strip, terminal_strip
+
+    if out is not None and out.suffix.casefold() != ".svg":
+        raise UsageError(
+            f"{out}: only SVG is written, expected a name that ends in .svg",
+            "A browser opens it, prints it and makes a picture of it.",
+        )
+    recording = _read(record)
+    if out is None:
+        from rich.console import Console
+
+        # Where nobody looks, as in a file, ten seconds are worth more than the lines' length.
+        width = Console().width if sys.stdout.isatty() else 160
+        _print(terminal_strip(recording, width, start, language))
+        return
+    drawing = draw_strip(cut_segment(recording, start), record.name, language)
+    with storing(out):
+        publish_bytes(out, f'<?xml version="1.0" encoding="UTF-8"?>\n{drawing}\n'.encode())
+
+
+def _read(record: Path) -> Recording:
+    from ecgscreen.readers import READERS, read_recording
+    from ecgscreen.recording import SkippedRecording
+
+    if record.suffix.casefold() not in READERS:
+        # PhysioNet names a record without its suffix.
+        named = (record.with_name(record.name + suffix) for suffix in READERS)
+        record = next((path for path in named if path.is_file()), record)
+    recording = read_recording(record)
+    if isinstance(recording, SkippedRecording):
+        raise EcgscreenError(f"{record}: {recording.reason}: {recording.detail}")
+    return recording
+
+
+def _print(lines: list[str]) -> None:
+    text = "\n".join(lines)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"this terminal writes {sys.stdout.encoding}, which has no braille dots",
+            "Set a UTF-8 locale, or give --out FILE.svg.",
+        ) from error
+    typer.echo(text)

@@ -1,0 +1,16 @@
+"""The 12-lead strip: a recording as it came, on ECG paper or in a terminal."""
+
+from __future__ import annotations
+
+from ecgscreen.strip.segment import STRIP_S, Segment, cut_segment
+from ecgscreen.strip.svg import PAPER_DEFINITION, draw_strip
+from ecgscreen.strip.terminal import terminal_strip
+
+__all__ = [
+    "PAPER_DEFINITION",
+    "STRIP_S",
+    "Segment",
+    "cut_segment",
+    "draw_strip",
+    "terminal_strip",
+]

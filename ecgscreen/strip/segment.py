@@ -1,0 +1,90 @@
+"""The ten seconds of a recording that a strip shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.recording import Recording
+
+STRIP_S = 10.0
+"""Length of a strip, in seconds: what a page of ECG paper holds at 25 mm/s."""
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """A part of a recording, unfiltered.
+
+    Attributes
+    ----------
+    start_s
+        Where it begins in the recording, in seconds.
+    duration_s
+        Its length, in seconds.
+    recording_s
+        Length of the whole recording, in seconds.
+    sampling_rate
+        In Hz.
+    leads
+        Lead name -> float32, shape (n_samples,): in mV, or of arbitrary scale where
+        `amplitude_known` is false. Each lead is shifted so that its median, which in an ECG
+        lies near the isoelectric line, is zero. NaN where the file has no valid sample.
+    amplitude_known
+        Whether the unit is mV.
+    """
+
+    start_s: float
+    duration_s: float
+    recording_s: float
+    sampling_rate: float
+    leads: Mapping[str, NDArray[np.float32]]
+    amplitude_known: bool
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of each lead."""
+        return round(self.duration_s * self.sampling_rate)
+
+
+def cut_segment(recording: Recording, start_s: float = 0.0, duration_s: float = STRIP_S) -> Segment:
+    """Take some seconds out of a recording.
+
+    Parameters
+    ----------
+    recording
+        Any; its signal is not changed.
+    start_s
+        Where to begin, in seconds; moved so that the segment lies inside the recording.
+    duration_s
+        How much to show, in seconds; a shorter recording is shown whole.
+
+    Raises
+    ------
+    ValueError
+        If `duration_s` is not above zero, or the recording has no sample.
+    """
+    n_recording = int(recording.signal.shape[1])
+    n_shown = min(round(duration_s * recording.sampling_rate), n_recording)
+    if n_shown <= 0:
+        raise ValueError(f"{duration_s} s of a recording of {recording.duration_s} s")
+    first = min(max(round(start_s * recording.sampling_rate), 0), n_recording - n_shown)
+    shown = recording.signal[:, first : first + n_shown]
+    return Segment(
+        start_s=first / recording.sampling_rate,
+        duration_s=n_shown / recording.sampling_rate,
+        recording_s=recording.duration_s,
+        sampling_rate=recording.sampling_rate,
+        leads={name: _centred(shown[row]) for row, name in enumerate(recording.lead_names)},
+        amplitude_known=recording.amplitude_known,
+    )
+
+
+def _centred(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    valid = samples[np.isfinite(samples)]
+    if not len(valid):
+        return np.full(samples.shape, np.nan, np.float32)
+    centred: NDArray[np.float32] = samples - np.float32(np.median(valid))
+    return np.where(np.isfinite(centred), centred, np.float32(np.nan))
