@@ -11,7 +11,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from ecgscreen import __version__
-from ecgscreen.commands import evaluate, info, labels, scan, show, simulate, train
+from ecgscreen.commands import evaluate, info, labels, scan, show, simulate, train, verify
+from ecgscreen.commands.compile import compile_engine
 from ecgscreen.commands.messages import complain
 from ecgscreen.errors import EcgscreenError, ExitCode
 
@@ -30,6 +31,8 @@ app.command()(info.info)
 app.add_typer(labels.app, name="labels")
 app.command()(train.train)
 app.add_typer(evaluate.app, name="evaluate")
+app.command("compile")(compile_engine)
+app.command()(verify.verify)
 
 
 @app.callback(invoke_without_command=True)

@@ -104,7 +104,9 @@ class CompiledEngine:
 
 
 def default_cache() -> Path:
-    """The user's cache folder, by the XDG Base Directory Specification 0.8."""
+    """ECGSCREEN_CACHE, or the user's cache folder by the XDG Base Directory Specification 0.8."""
+    if own := os.environ.get("ECGSCREEN_CACHE"):
+        return Path(own)
     named = os.environ.get("XDG_CACHE_HOME", "")
     # "All paths must be absolute"; others are to be ignored.
     base = Path(named) if Path(named).is_absolute() else Path.home() / ".cache"
@@ -223,7 +225,7 @@ def _keep(folder: Path, wanted: EngineManifest, content: bytes, seconds: float) 
     except OSError as error:
         raise EngineUnavailableError(
             f"{folder}: the engine cannot be kept: {error.strerror}",
-            "set XDG_CACHE_HOME to a folder that can be written",
+            "set ECGSCREEN_CACHE to a folder that can be written",
         ) from error
     return manifest
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.base import Batches, EngineInfo, EngineUnavailableError
-from engines.compiled import load_or_build
+from engines.compiled import CompiledEngine, load_or_build
 from engines.cuda_driver import CudaDriver
 from engines.tensorrt_build import FULL_BATCH, PRECISIONS, TensorRT, import_tensorrt
 
@@ -47,8 +47,8 @@ class TensorRTEngine:
         precision = tensorrt_precision(precision)
         tensorrt = import_tensorrt()
         driver = CudaDriver()
-        compiled = load_or_build(tensorrt, driver.device, onnx, precision, cache=cache)
         weakref.finalize(self, driver.close).atexit = False  # a process that ends gives all back
+        compiled = load_or_build(tensorrt, driver.device, onnx, precision, cache=cache)
         tensorrt.said.clear()
         # The engine's memory is the runtime's: both live as long as this object.
         self._runtime = tensorrt.need(
@@ -89,6 +89,28 @@ class TensorRTEngine:
             while running:
                 _collect(running, out)
         return out
+
+
+def compile_for_this_device(
+    onnx: bytes, precision: str, *, cache: Path | None, bundle_sha256: str, fresh: bool
+) -> CompiledEngine:
+    """Build the engine that `TensorRTEngine` would load; see `engines.compiled.load_or_build`.
+
+    Raises
+    ------
+    EngineUnavailableError
+        As `TensorRTEngine` does.
+    """
+    precision = tensorrt_precision(precision)
+    return load_or_build(
+        import_tensorrt(),
+        CudaDriver().device,
+        onnx,
+        precision,
+        cache=cache,
+        bundle_sha256=bundle_sha256,
+        fresh=fresh,
+    )
 
 
 def tensorrt_precision(precision: str) -> str:

@@ -136,14 +136,17 @@ def test_a_folder_that_cannot_be_written_is_named(load: Load, tmp_path: Path) ->
     (tmp_path / "file").touch()
     with pytest.raises(EngineUnavailableError, match="engine cannot be kept") as caught:
         load(cache=tmp_path / "file" / "cache", fresh=True)
-    assert "XDG_CACHE_HOME" in caught.value.advice
+    assert "ECGSCREEN_CACHE" in caught.value.advice
 
 
 def test_the_cache_is_where_the_user_keeps_caches(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.delenv("ECGSCREEN_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_cache() == tmp_path / "ecgscreen" / "engines"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_cache() == tmp_path / ".cache" / "ecgscreen" / "engines"
+    monkeypatch.setenv("ECGSCREEN_CACHE", str(tmp_path / "own"))
+    assert default_cache() == tmp_path / "own"
