@@ -65,6 +65,28 @@ class PlattScaling:
             )
 
 
+@dataclass(frozen=True)
+class Calibrated:
+    """What is known of a diagnosis's scores.
+
+    Attributes
+    ----------
+    threshold
+        Flagged where the score is at least this.
+    criterion
+        How it was chosen, such as ``sensitivity 0.95``.
+    platt
+        None where no probability could be learned.
+    threshold_draws
+        Thresholds that other patients would have given, by bootstrap; empty where nobody drew.
+    """
+
+    threshold: float
+    criterion: str
+    platt: PlattScaling | None
+    threshold_draws: tuple[float, ...] = ()
+
+
 def probabilities(
     scores: NDArray[np.float32], scalings: Sequence[PlattScaling | None]
 ) -> NDArray[np.float32]:

@@ -11,7 +11,17 @@ from typing import Annotated, NoReturn
 import typer
 
 from ecgscreen import __version__
-from ecgscreen.commands import evaluate, info, labels, scan, show, simulate, train, verify
+from ecgscreen.commands import (
+    calibrate,
+    evaluate,
+    info,
+    labels,
+    scan,
+    show,
+    simulate,
+    train,
+    verify,
+)
 from ecgscreen.commands.compile import compile_engine
 from ecgscreen.commands.messages import complain
 from ecgscreen.errors import EcgscreenError, ExitCode
@@ -33,6 +43,7 @@ app.command()(train.train)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("compile")(compile_engine)
 app.command()(verify.verify)
+app.command()(calibrate.calibrate)
 
 
 @app.callback(invoke_without_command=True)

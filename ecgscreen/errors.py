@@ -52,6 +52,10 @@ class LabelListError(UsageError):
     """A list of diagnoses has a line that cannot be understood."""
 
 
+class CalibrationError(UsageError):
+    """A calibration cannot be understood, or is about other scores or recordings than asked."""
+
+
 class MissingExtraError(UsageError):
     """A package of an extra is needed and not installed."""
 

@@ -108,6 +108,7 @@ def _row(diagnosis: Diagnosis, bundle: Bundle) -> DiagnosisRow:
         severity=diagnosis.severity,
         source=_source(diagnosis, bundle),
         threshold=float("nan") if point is None else point.threshold,
+        criterion="" if point is None else f"{point.criterion}, the bundle's validation set",
         platt=bundle.platt_scalings.get(diagnosis.code),
     )
 

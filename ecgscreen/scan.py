@@ -21,6 +21,7 @@ from ecgscreen.reports import Provenance, Report, RunSummary, write_reports
 from ecgscreen.results import RecordResult
 from ecgscreen.run_store import RunStore
 from ecgscreen.scoring import score
+from ecgscreen.site_calibration import calibrated_rows, load_calibration
 from ecgscreen.vocabulary import load_vocabulary
 from engines.base import Engine, EngineUnavailableError
 from engines.select import load_engine
@@ -50,6 +51,9 @@ class ScanOptions:
         See `engines.select.load_engine`.
     workers
         Processes that read and prepare; 0 does it in this one.
+    calibration
+        A file of ``ecgscreen calibrate``: its thresholds and probabilities come before the
+        bundle's.
     """
 
     roots: tuple[Path, ...]
@@ -61,6 +65,7 @@ class ScanOptions:
     batch_size: int = 32
     threads: int = 0
     workers: int = 0
+    calibration: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -87,12 +92,16 @@ def scan(
     ------
     UsageError
         If a folder does not exist, or the list cannot be understood.
+    CalibrationError
+        If the calibration is of another bundle.
     BundleError, EngineError, StoreError
         See there. A recording that cannot be scored is never an error: it is a row.
     """
     started = datetime.now(UTC)
     _check_roots(options.roots)
     bundle = load_bundle(options.bundle)
+    path = options.calibration
+    calibration = None if path is None else load_calibration(path, bundle)
     diagnoses = load_list(options.labels)
     prompts = embed_list(diagnoses, bundle, load_vocabulary())
     engine = _load_engine(options, bundle)
@@ -121,11 +130,12 @@ def scan(
         engine=engine.info,
         engine_reason="the default" if options.engine is None else "asked for",
         n_ignored=discovery.ignored,
+        calibration=None if calibration is None else calibration.named,
     )
     reference = bundle.reference
     report = Report(
         store=store,
-        diagnoses=prompts.rows,
+        diagnoses=calibrated_rows(prompts.rows, diagnoses.diagnoses, calibration),
         directions=prompts.directions,
         reference_scores=None if reference is None else score(reference, prompts.directions),
         provenance=provenance,
@@ -213,4 +223,5 @@ def _arguments(options: ScanOptions) -> dict[str, JsonValue]:
         "batch_size": options.batch_size,
         "threads": options.threads,
         "workers": options.workers,
+        "calibration": None if options.calibration is None else str(options.calibration),
     }

@@ -46,8 +46,9 @@ def shell_lines(text: str) -> list[str]:
 
 
 def commands(program: str) -> list[list[str]]:
-    """The arguments of every call of a program in the README and in CONTRIBUTING."""
-    lines = shell_lines(README) + shell_lines(CONTRIBUTING)
+    """The arguments of every call of a program in the README, in CONTRIBUTING and in docs."""
+    pages = (page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md")))
+    lines = [line for text in (README, CONTRIBUTING, *pages) for line in shell_lines(text)]
     split = [shlex.split(line, comments=True) for line in lines]
     return [words[1:] for words in split if words[0] == program]
 

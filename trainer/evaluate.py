@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 from ecgscreen.bundle import Bundle
 from ecgscreen.errors import UsageError
 from ecgscreen.scoring import quantise_directions, score
+from ecgscreen.site_calibration import SiteCalibration
 from ecgscreen.vocabulary import Concept
 from engines.base import Engine
+from trainer.calibration_check import (
+    CalibrationCheck,
+    check_calibration,
+    of_bundle,
+    single_concepts,
+)
 from trainer.data import LabelledRecordings
 from trainer.datasets.embedded import Labels
 from trainer.metrics import (
@@ -24,11 +31,10 @@ from trainer.metrics import (
     confusion_figures,
     macro_auc,
     measurable,
+    trivial_baselines,
 )
 
 PROTOCOLS = ("multilabel", "argmax")
-
-_TRIVIAL = ("nothing flagged", "everything flagged", "majority class", "prevalence", "chance")
 
 SUBSET_TASKS = frozenset({"form", "rhythm"})
 """Reported on all recordings and on those with at least one statement of the task as well."""
@@ -87,6 +93,8 @@ class Evaluation:
         What flagging nothing, flagging everything, the commoner of the two (``majority
         class``), flagging at random as often as a class occurs (``prevalence``) and by the
         throw of a coin (``chance``, both as expectations) would give on the same classes.
+    calibration
+        What the probabilities and operating points are worth here.
     """
 
     dataset: tuple[str, ...]
@@ -110,6 +118,7 @@ class Evaluation:
     macro_auc_labelled_ci: Interval | None
     per_class: dict[str, ClassResult]
     baselines: dict[str, BaselineFigures]
+    calibration: CalibrationCheck
 
 
 def thresholds_from(bundle: Bundle, folds: Sequence[int]) -> tuple[int, ...]:
@@ -146,7 +155,7 @@ def evaluate_embeddings(
     task: str,
     dataset: tuple[str, ...],
     folds: tuple[int, ...],
-    thresholds: Mapping[str, float] | None = None,
+    calibration: SiteCalibration | None = None,
 ) -> Evaluation:
     """Hold embeddings against what the recordings carry.
 
@@ -163,8 +172,8 @@ def evaluate_embeddings(
     task, dataset, folds
         For the record; at the bundle's own thresholds no figure is given on the folds that
         they come from.
-    thresholds
-        Of a calibration, by concept id; None stands for the bundle's.
+    calibration
+        Its thresholds instead of the bundle's; not learned on these recordings.
     """
     names = [concept.id for concept in classes]
     directions = quantise_directions(np.stack([bundle.direction(name) for name in names]))
@@ -185,10 +194,11 @@ def evaluate_embeddings(
     labelled_value, labelled_interval = (
         interval(labelled) if task in SUBSET_TASKS else (float("nan"), None)
     )
-    if thresholds is None:
-        points = {} if thresholds_from(bundle, folds) else bundle.operating_points
-        thresholds = {name: point.threshold for name, point in points.items()}
-    levels = np.array([thresholds.get(name, np.nan) for name in names])
+    if calibration is not None:
+        calibrated = single_concepts(calibration)
+    else:
+        calibrated = {} if thresholds_from(bundle, folds) else of_bundle(bundle)
+    levels = np.array([calibrated[c].threshold if c in calibrated else np.nan for c in names])
     at_threshold = np.isfinite(levels) & counted
     figures = _figures(scores, levels, positive, at_threshold)
     return Evaluation(
@@ -218,6 +228,15 @@ def evaluate_embeddings(
             for k, name in enumerate(names)
         },
         baselines=trivial_baselines(positive[:, counted]),
+        calibration=check_calibration(
+            calibrated,
+            names,
+            scores,
+            positive,
+            patients,
+            source="bundle" if calibration is None else calibration.path.name,
+            sha256="" if calibration is None else calibration.sha256,
+        ),
     )
 
 
@@ -253,33 +272,3 @@ def _f1_interval(
         return confusion_figures(flagged[drawn][:, present], carried[drawn][:, present]).f1
 
     return bootstrap_interval(f1, patients)
-
-
-def trivial_baselines(positive: NDArray[np.bool_]) -> dict[str, BaselineFigures]:
-    """What needs no ECG; see `Evaluation.baselines`.
-
-    Parameters
-    ----------
-    positive
-        bool, shape (N, K); without a class there is no figure.
-    """
-    share = positive.mean(axis=0)
-    if not len(share):
-        nan = float("nan")
-        return dict.fromkeys(_TRIVIAL, BaselineFigures(nan, nan, nan, nan, nan))
-    mean = float(share.mean())
-
-    def constant(flagged: NDArray[np.bool_]) -> BaselineFigures:
-        figures = confusion_figures(np.broadcast_to(flagged, positive.shape), positive)
-        return BaselineFigures(**asdict(figures))
-
-    # Drawn with probability q, of what is flagged the class's share is right, of its recordings
-    # the share q is found.
-    found = (
-        constant(np.zeros(len(share), dtype=np.bool_)),
-        constant(np.ones(len(share), dtype=np.bool_)),
-        constant(share >= 0.5),
-        BaselineFigures(float((share**2 + (1 - share) ** 2).mean()), mean, mean, mean),
-        BaselineFigures(0.5, mean, 0.5, float((share / (share + 0.5)).mean())),
-    )
-    return dict(zip(_TRIVIAL, found, strict=True))

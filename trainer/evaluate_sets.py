@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ecgscreen.bundle import Bundle
 from ecgscreen.errors import UsageError
 from ecgscreen.recording import LEADS
+from ecgscreen.site_calibration import SiteCalibration
 from ecgscreen.vocabulary import Concept, Vocabulary
 from engines.base import Engine
 from trainer.argmax import ArgmaxEvaluation, evaluate_argmax
+from trainer.calibration_check import check_not_learned_on
 from trainer.datasets.case import ALL_ANNOTATED, LabelledSet, classes_of
 from trainer.datasets.embedded import embed_set
 from trainer.datasets.ptbxl import ptbxl_set
@@ -32,7 +34,7 @@ def evaluate_ptbxl(
     protocol: str = "multilabel",
     leads: Sequence[str] = LEADS,
     concepts: Sequence[str] = (),
-    thresholds: Mapping[str, float] | None = None,
+    calibration: SiteCalibration | None = None,
 ) -> Evaluation | ArgmaxEvaluation:
     """Score the recordings of some folds against the classes of a task, by their names.
 
@@ -43,6 +45,8 @@ def evaluate_ptbxl(
     UsageError
         If the bundle was trained on one of the folds, a folder is not in PTB-XL's layout, or
         there is no such protocol.
+    CalibrationError
+        If the calibration was learned on some of the recordings.
     """
     check_not_trained_on_folds(bundle, folds)
     return _evaluate(
@@ -56,7 +60,7 @@ def evaluate_ptbxl(
         folds=tuple(folds),
         leads=leads,
         concepts=concepts,
-        thresholds=thresholds,
+        calibration=calibration,
     )
 
 
@@ -71,7 +75,7 @@ def evaluate_set(
     dataset: tuple[str, ...],
     leads: Sequence[str] = LEADS,
     concepts: Sequence[str] = (),
-    thresholds: Mapping[str, float] | None = None,
+    calibration: SiteCalibration | None = None,
 ) -> Evaluation | ArgmaxEvaluation:
     """Score the cases of a set against the classes of a task, by their names.
 
@@ -91,14 +95,16 @@ def evaluate_set(
         The others are masked before scoring.
     concepts
         Ids, names or codes: these alone, instead of a task.
-    thresholds
-        See `evaluate_embeddings`.
+    calibration
+        A site's thresholds and probabilities instead of the bundle's.
 
     Raises
     ------
     UsageError
         If the bundle was trained on the set, or the task, the concepts or the protocol cannot
         be.
+    CalibrationError
+        If the calibration was learned on some of the recordings.
     """
     check_not_trained_on(bundle, dataset)
     return _evaluate(
@@ -112,7 +118,7 @@ def evaluate_set(
         folds=(),
         leads=leads,
         concepts=concepts,
-        thresholds=thresholds,
+        calibration=calibration,
     )
 
 
@@ -176,9 +182,15 @@ def _evaluate(
     folds: tuple[int, ...],
     leads: Sequence[str],
     concepts: Sequence[str],
-    thresholds: Mapping[str, float] | None,
+    calibration: SiteCalibration | None,
 ) -> Evaluation | ArgmaxEvaluation:
     check_protocol(protocol)
+    if calibration is not None:
+        if protocol == "argmax":
+            raise UsageError(
+                "the protocol argmax has no thresholds", "leave --calibration out, or --protocol"
+            )
+        check_not_learned_on(calibration, dataset, folds)
     if concepts and task:
         raise UsageError(
             f"both a task, {task}, and concepts are given", "give --task or --concepts"
@@ -189,6 +201,8 @@ def _evaluate(
         task = task or next(iter(labelled.own_tasks), ALL_ANNOTATED)
         classes = classes_of(labelled, vocabulary, task)
     found = embed_set(engine, only_leads(labelled, leads), bundle.preprocessing)
+    if calibration is not None:
+        check_not_learned_on(calibration, dataset, folds, found.fingerprints)
     if protocol == "argmax":
         return evaluate_argmax(
             bundle, found, found.embeddings, classes, task=task, dataset=dataset, folds=folds
@@ -201,5 +215,5 @@ def _evaluate(
         task=task,
         dataset=dataset,
         folds=folds,
-        thresholds=thresholds,
+        calibration=calibration,
     )

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from ecgscreen.bundle import Bundle, default_bundle, load_bundle
 from ecgscreen.errors import EngineError, UsageError
 from ecgscreen.recording import LEADS
+from ecgscreen.site_calibration import load_calibration
 from ecgscreen.vocabulary import Vocabulary, load_vocabulary
 from engines.base import Engine, EngineUnavailableError
 from engines.select import load_engine
 from trainer.argmax import ArgmaxEvaluation
+from trainer.calibration_check import CalibrationCheck
 from trainer.datasets.case import LabelledSet
 from trainer.datasets.cinc import cinc_set
 from trainer.datasets.ludb import ludb_set
@@ -64,6 +66,8 @@ class MeasureRequest:
         Such as ``I,II``: the others are masked; empty for all.
     concepts
         Such as ``AFIB,CLBBB``: these instead of a task.
+    calibration
+        A file of ``calibrate``, used instead of the bundle's thresholds.
     """
 
     dataset: str
@@ -77,6 +81,7 @@ class MeasureRequest:
     folds: str = ""
     leads: str = ""
     concepts: str = ""
+    calibration: Path | None = None
 
 
 def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEvaluation:
@@ -94,6 +99,8 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
     concepts = tuple(filter(None, (word.strip() for word in request.concepts.split(","))))
     vocabulary = load_vocabulary()
     bundle = load_bundle(request.bundle or default_bundle())
+    path = request.calibration
+    calibration = None if path is None else load_calibration(path, bundle)
     if request.dataset == "ptb-xl":
         folds = _folds(request)
         engine = _load_engine(request, bundle)
@@ -107,6 +114,7 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
             protocol=request.protocol,
             leads=leads,
             concepts=concepts,
+            calibration=calibration,
         )
     else:
         labelled = SETS[request.dataset](request.paths, vocabulary, bundle)
@@ -121,10 +129,12 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
             dataset=tuple(path.name for path in request.paths),
             leads=leads,
             concepts=concepts,
+            calibration=calibration,
         )
         for note in labelled.notes:
             console.print(note, highlight=False)
-    if fitted := thresholds_from(bundle, evaluation.folds):
+    fitted = thresholds_from(bundle, evaluation.folds) if calibration is None else ()
+    if fitted:
         console.print(
             f"{bundle.name} took its thresholds from folds {list(fitted)}: no figures at "
             "thresholds there",
@@ -212,11 +222,31 @@ def _multilabel_lines(evaluation: Evaluation) -> list[str]:
             f"accuracy {evaluation.accuracy:.3f}, precision {evaluation.precision:.3f}, "
             f"recall {evaluation.recall:.3f}, F1 {_figure(evaluation.f1, evaluation.f1_ci)}"
         )
+    lines.extend(_calibration_lines(evaluation.calibration))
     lines.extend(
         f"  {name:<12} AUC {result.auc:.3f}  {result.n_positive} positive"
         for name, result in evaluation.per_class.items()
         if not math.isnan(result.auc)
     )
+    return lines
+
+
+def _calibration_lines(check: CalibrationCheck) -> list[str]:
+    if check.calibration_error_ci is None or check.brier_ci is None:
+        return []
+    where = f"{check.source} ({check.sha256[:12]})" if check.sha256 else "the bundle"
+    lines = [
+        f"probabilities of {where}, {check.n_concepts} classes: calibration error "
+        f"{_figure(check.calibration_error, check.calibration_error_ci)}, Brier score "
+        f"{_figure(check.brier, check.brier_ci)}"
+    ]
+    for name, each in check.per_concept.items():
+        if each.sensitivity_op_ci is not None and each.specificity_op_ci is not None:
+            lines.append(
+                f"  {name:<12} {each.criterion}, the threshold as uncertain as it is: "
+                f"sensitivity {_figure(each.sensitivity, each.sensitivity_op_ci)}, "
+                f"specificity {_figure(each.specificity, each.specificity_op_ci)}"
+            )
     return lines
 
 

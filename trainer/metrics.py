@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 MIN_POSITIVES = 5
 """A class with fewer positives (or negatives) in the set takes no part in macro means."""
+
+
+_TRIVIAL = ("nothing flagged", "everything flagged", "majority class", "prevalence", "chance")
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,36 @@ def confusion_figures(flagged: NDArray[np.bool_], positive: NDArray[np.bool_]) -
         recall=float(recall.mean()),
         f1=float(f1.mean()),
     )
+
+
+def trivial_baselines(positive: NDArray[np.bool_]) -> dict[str, BaselineFigures]:
+    """What needs no ECG; see `trainer.evaluate.Evaluation.baselines`.
+
+    Parameters
+    ----------
+    positive
+        bool, shape (N, K); without a class there is no figure.
+    """
+    share = positive.mean(axis=0)
+    if not len(share):
+        nan = float("nan")
+        return dict.fromkeys(_TRIVIAL, BaselineFigures(nan, nan, nan, nan, nan))
+    mean = float(share.mean())
+
+    def constant(flagged: NDArray[np.bool_]) -> BaselineFigures:
+        figures = confusion_figures(np.broadcast_to(flagged, positive.shape), positive)
+        return BaselineFigures(**asdict(figures))
+
+    # Drawn with probability q, of what is flagged the class's share is right, of its recordings
+    # the share q is found.
+    found = (
+        constant(np.zeros(len(share), dtype=np.bool_)),
+        constant(np.ones(len(share), dtype=np.bool_)),
+        constant(share >= 0.5),
+        BaselineFigures(float((share**2 + (1 - share) ** 2).mean()), mean, mean, mean),
+        BaselineFigures(0.5, mean, 0.5, float((share / (share + 0.5)).mean())),
+    )
+    return dict(zip(_TRIVIAL, found, strict=True))
 
 
 def best_f1_threshold(

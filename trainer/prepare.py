@@ -7,7 +7,7 @@ from pathlib import Path
 from ecgscreen.preprocess import Prepared, PreprocessConfig, preprocess
 from ecgscreen.quality import assess_quality
 from ecgscreen.readers import read_recording
-from ecgscreen.recording import RecordingError, SkippedRecording
+from ecgscreen.recording import RecordingError, SkippedRecording, signal_fingerprint
 
 
 def prepare(path: Path, root: Path, config: PreprocessConfig) -> Prepared | SkippedRecording:
@@ -20,6 +20,14 @@ def prepare(path: Path, root: Path, config: PreprocessConfig) -> Prepared | Skip
     config
         From the bundle.
     """
+    found = prepare_known(path, root, config)
+    return found if isinstance(found, SkippedRecording) else found[0]
+
+
+def prepare_known(
+    path: Path, root: Path, config: PreprocessConfig
+) -> tuple[Prepared, str] | SkippedRecording:
+    """As `prepare`, with the `signal_fingerprint`: what was learned on is known again by it."""
     recording = read_recording(path, root)
     if isinstance(recording, SkippedRecording):
         return recording
@@ -27,6 +35,6 @@ def prepare(path: Path, root: Path, config: PreprocessConfig) -> Prepared | Skip
     if quality.reason is not None:
         return SkippedRecording(path, quality.reason, quality.detail)
     try:
-        return preprocess(recording, quality.usable, config)
+        return preprocess(recording, quality.usable, config), signal_fingerprint(recording)
     except RecordingError as error:
         return SkippedRecording(path, error.reason, error.detail)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.metrics import Interval
+from trainer.operating_point import percentile_interval, resampled_sums
+
 N_BINS = 15
 """Of `calibration_error`, as Guo et al. (ICML 2017) use."""
 
@@ -74,6 +77,36 @@ def calibration_error(
     bins = reliability_bins(probability, positive, n_bins)
     distance = np.abs(bins.probability - bins.frequency)
     return float(np.average(distance, weights=bins.counts))
+
+
+def calibration_intervals(
+    probability: NDArray[np.floating],
+    positive: NDArray[np.bool_],
+    patients: NDArray[np.str_],
+) -> tuple[Interval, Interval]:
+    """Intervals of Brier score and calibration error, by bootstrap over patients.
+
+    The bins stay those of all recordings. A draw lies off by more than the recordings themselves
+    do, so that the second interval lies rather too high.
+
+    Parameters
+    ----------
+    probability, positive, patients
+        Shape (N,), of one class or of several pooled.
+    """
+    order = np.argsort(probability, kind="stable")
+    off = probability - positive
+    values = np.zeros((len(order), N_BINS + 2))
+    for k, part in enumerate(np.array_split(order, N_BINS)):
+        values[part, k] = off[part]
+    values[:, -2] = off**2
+    values[:, -1] = 1.0
+    sums = resampled_sums(values, patients)
+    n = sums[:, -1]
+    return (
+        percentile_interval(sums[:, -2] / n),
+        percentile_interval(np.abs(sums[:, :N_BINS]).sum(axis=1) / n),
+    )
 
 
 def brier_score(probability: NDArray[np.floating], positive: NDArray[np.bool_]) -> float:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ecgscreen.commands.options import Bundle, Engine, Precision
+from ecgscreen.commands.options import Bundle, Calibration, Engine, Precision
 
 app = typer.Typer(help="Measure a bundle on labelled recordings.", no_args_is_help=True)
 
@@ -40,6 +40,7 @@ def evaluate_ptb_xl(
     concepts: Concepts = "",
     json_file: Json = None,
     bundle: Bundle = None,
+    calibration: Calibration = None,
     engine: Engine = None,
     precision: Precision = "auto",
 ) -> None:
@@ -54,6 +55,7 @@ def evaluate_ptb_xl(
         concepts=concepts,
         json_file=json_file,
         bundle=bundle,
+        calibration=calibration,
         engine=engine or "openvino",
         precision=precision,
     )
@@ -74,6 +76,7 @@ def _evaluate_set(dataset: str, summary: str) -> None:
         concepts: Concepts = "",
         json_file: Json = None,
         bundle: Bundle = None,
+        calibration: Calibration = None,
         engine: Engine = None,
         precision: Precision = "auto",
     ) -> None:
@@ -86,6 +89,7 @@ def _evaluate_set(dataset: str, summary: str) -> None:
             concepts=concepts,
             json_file=json_file,
             bundle=bundle,
+            calibration=calibration,
             engine=engine or "openvino",
             precision=precision,
         )

@@ -11,6 +11,12 @@ Bundle = Annotated[
     Path | None,
     typer.Option("--bundle", help="Folder of a model bundle; else the one that ships."),
 ]
+Calibration = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibration", help="File of ecgscreen calibrate: its thresholds, its probabilities."
+    ),
+]
 # Spelled out here because importing engines.select would load numpy for --help; a test holds
 # the two alike.
 EngineName = Literal["openvino", "tensorrt", "pytorch"]

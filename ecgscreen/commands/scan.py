@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecgscreen.commands.options import Bundle, Engine, Precision, Quiet, parse_path
+from ecgscreen.commands.options import Bundle, Calibration, Engine, Precision, Quiet, parse_path
 
 if TYPE_CHECKING:
     from ecgscreen.progress import ScanProgress
@@ -32,6 +32,7 @@ def scan(
         Path, typer.Option("--out", help="Folder for the reports.", parser=parse_path)
     ] = Path("screening"),
     bundle: Bundle = None,
+    calibration: Calibration = None,
     engine: Engine = None,
     precision: Precision = "auto",
     batch_size: Annotated[
@@ -62,6 +63,7 @@ def scan(
         batch_size=batch_size,
         threads=threads,
         workers=workers,
+        calibration=calibration,
     )
     console = stderr_console(quiet=quiet)
     with ScanProgress(console) as progress:

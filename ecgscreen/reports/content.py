@@ -39,6 +39,8 @@ class DiagnosisRow:
         How the line was resolved, for example ``vocabulary`` or ``zero-shot``.
     threshold
         The cosine that raises the flag; NaN for "ranked, not flagged".
+    criterion
+        How the threshold was chosen, and by whom; empty without one.
     platt
         Makes the score a probability; None where nobody has learned how.
     """
@@ -48,6 +50,7 @@ class DiagnosisRow:
     severity: str
     source: str
     threshold: float = float("nan")
+    criterion: str = ""
     platt: PlattScaling | None = None
 
     def __post_init__(self) -> None:
@@ -84,6 +87,9 @@ class Provenance:
         Why this engine, for example ``the default`` or ``asked for``.
     n_ignored
         Files that are no recordings.
+    calibration
+        The site's calibration, see `ecgscreen.site_calibration.SiteCalibration.named`; None
+        without one.
     """
 
     version: str
@@ -99,6 +105,7 @@ class Provenance:
     engine: EngineInfo
     engine_reason: str
     n_ignored: int = 0
+    calibration: Mapping[str, JsonValue] | None = None
 
     @property
     def duration_s(self) -> float:

@@ -49,6 +49,7 @@ _DIAGNOSES = (
     _Field("severity", str, "", "critical, attention or info"),
     _Field("source", str, "", "How the line was resolved"),
     _Field("threshold", np.float64, "1", "Cosine that raises the flag; NaN: ranked, not flagged"),
+    _Field("criterion", str, "", "How the threshold was chosen, and by whom"),
 )
 _SCORES = (
     _Field("scores", np.float32, "1", "Cosine of recording and diagnosis; NaN: no result"),
@@ -223,6 +224,7 @@ def _attributes(report: Report) -> dict[str, str | int | float]:
         "bundle_sha256": made.bundle_sha256,
         "list": report_text(made.list_name),
         "list_sha256": made.list_sha256,
+        "calibration_sha256": str(made.calibration["sha256"]) if made.calibration else "",
         "engine": made.engine.name,
         "engine_version": made.engine.version,
         "device": made.engine.device,

@@ -74,6 +74,7 @@ def write_run(path: Path, provenance: Provenance) -> None:
         "engine": {**asdict(provenance.engine), "reason": provenance.engine_reason},
         "bundle": {"name": provenance.bundle_name, "sha256": provenance.bundle_sha256},
         "list": {"name": provenance.list_name, "sha256": provenance.list_sha256},
+        "calibration": None if provenance.calibration is None else dict(provenance.calibration),
         "preprocessing": dict(provenance.preprocessing),
         "n_ignored": provenance.n_ignored,
     }
@@ -88,5 +89,6 @@ def _diagnosis(each: DiagnosisSummary) -> dict[str, JsonValue]:
         "code": row.code,
         "severity": row.severity,
         "threshold": row.threshold,
+        "criterion": row.criterion,
         "n_flagged": each.n_flagged if row.threshold == row.threshold else None,
     }

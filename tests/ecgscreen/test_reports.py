@@ -34,7 +34,13 @@ DIAGNOSES = (
     DiagnosisRow("atrial fibrillation | AF", "AFIB", "attention", "vocabulary", -0.2),
     DiagnosisRow("=weird, line", "", "info", "zero-shot"),
     DiagnosisRow(
-        "Vorhofflattern ä", "AFLT", "critical", "vocabulary", 0.0, PlattScaling(5.0, -1.0)
+        "Vorhofflattern ä",
+        "AFLT",
+        "critical",
+        "vocabulary",
+        0.0,
+        "largest F1",
+        PlattScaling(5.0, -1.0),
     ),
     DiagnosisRow("=weird, line", "", "info", "zero-shot", -0.9),
 )
@@ -327,6 +333,7 @@ def test_run_json_says_how_it_was_made(folder: tuple[Path, RunSummary]) -> None:
     assert document["engine"]["precision"] == "f32"
     assert document["bundle"] == {"name": "default", "sha256": "b" * 64}
     assert document["list"]["sha256"] == "c" * 64
+    assert document["calibration"] is None
     assert document["preprocessing"] == {"sampling_rate": 100.0, "band": [0.5, 40.0]}
     assert document["versions"]["numpy"] == np.__version__
     assert document["started_utc"] == "2025-01-02T02:04:05+00:00"

@@ -21,9 +21,9 @@ from ecgscreen.simulate import write_dataset
 from ecgscreen.vocabulary import load_vocabulary
 from tests.tiny_bundle import VALIDATION_FOLD
 from trainer.datasets import Case, LabelledSet
-from trainer.evaluate import _f1_interval, trivial_baselines
+from trainer.evaluate import _f1_interval
 from trainer.lead_subset import only_leads
-from trainer.metrics import confusion_figures
+from trainer.metrics import confusion_figures, trivial_baselines
 
 KEYS = {
     *("task", "protocol", "n", "macro_auc", "macro_auc_ci", "accuracy", "precision", "recall"),
@@ -33,6 +33,7 @@ KEYS = {
 }
 MULTILABEL_KEYS = {
     *("n_classes", "n_thresholds", "n_labelled", "macro_auc_labelled", "macro_auc_labelled_ci"),
+    "calibration",
 }
 ARGMAX_KEYS = {
     *("n_no_class", "n_several", "n_rare", "classes", "confusion"),

@@ -13,7 +13,7 @@ from ecgscreen.errors import UsageError
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import SkippedRecording
 from ecgscreen.vocabulary import Concept, Vocabulary
-from trainer.prepare import prepare
+from trainer.prepare import prepare_known
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class Case:
         An identifier within the set.
     carried
         Ids of concepts.
+    fingerprint
+        `signal_fingerprint` of the recording.
     """
 
     path: Path
@@ -61,6 +63,7 @@ class Case:
     lead_mask: NDArray[np.bool_]
     patient: str
     carried: frozenset[str]
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,11 +138,19 @@ def cases_of_files(
 ) -> Iterator[Case | SkippedRecording]:
     """A case a file: all windows of the recording, as a scan scores it."""
     for file in files:
-        prepared = prepare(file.path, file.root, config)
-        if isinstance(prepared, SkippedRecording):
-            yield prepared
-        else:
-            yield Case(file.path, prepared.windows, prepared.lead_mask, file.patient, file.carried)
+        found = prepare_known(file.path, file.root, config)
+        if isinstance(found, SkippedRecording):
+            yield found
+            continue
+        prepared, fingerprint = found
+        yield Case(
+            path=file.path,
+            windows=prepared.windows,
+            lead_mask=prepared.lead_mask,
+            patient=file.patient,
+            carried=file.carried,
+            fingerprint=fingerprint,
+        )
 
 
 def implied(vocabulary: Vocabulary, concept_ids: Iterable[str]) -> frozenset[str]:

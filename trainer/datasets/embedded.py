@@ -56,6 +56,8 @@ class EmbeddedSet:
         shape (N,).
     skipped
         Recordings that could not be scored, with the reason.
+    fingerprints
+        `signal_fingerprint` of each recording that was.
     """
 
     embeddings: NDArray[np.float16]
@@ -63,6 +65,7 @@ class EmbeddedSet:
     carried: NDArray[np.bool_]
     patients: NDArray[np.str_]
     skipped: tuple[SkippedRecording, ...]
+    fingerprints: frozenset[str] = frozenset()
 
 
 def embed_set(engine: Engine, labelled: LabelledSet, config: PreprocessConfig) -> EmbeddedSet:
@@ -87,6 +90,7 @@ def embed_set(engine: Engine, labelled: LabelledSet, config: PreprocessConfig) -
     carried: list[NDArray[np.bool_]] = []
     patients: list[str] = []
     skipped: list[SkippedRecording] = []
+    fingerprints: set[str] = set()
     for cases in _chunks(labelled.cases(config), skipped):
         for case, embedding in zip(cases, _embed(engine, cases), strict=True):
             if not np.isfinite(embedding).all():
@@ -97,6 +101,7 @@ def embed_set(engine: Engine, labelled: LabelledSet, config: PreprocessConfig) -
             embeddings.append(embedding)
             carried.append(labels)
             patients.append(case.patient)
+            fingerprints.add(case.fingerprint)
     if not embeddings:
         raise UsageError(
             f"no recording of {labelled.name} could be scored ({len(skipped)} skipped"
@@ -109,6 +114,7 @@ def embed_set(engine: Engine, labelled: LabelledSet, config: PreprocessConfig) -
         carried=np.stack(carried),
         patients=np.array(patients),
         skipped=tuple(skipped),
+        fingerprints=frozenset(fingerprints),
     )
 
 

@@ -24,7 +24,7 @@ from ecgscreen.readers.wfdb_header import read_header
 from ecgscreen.recording import RecordingError, SkippedRecording
 from ecgscreen.vocabulary import Vocabulary
 from trainer.datasets.case import Case, LabelledSet, implied, in_order
-from trainer.prepare import prepare
+from trainer.prepare import prepare_known
 
 ARRHYTHMIA = ("NORM", "AFIB", "PVC", "PAC", "CLBBB", "CRBBB", "PACE")
 """Classes of the task ``arrhythmia``: what at least two patients of either half of the database
@@ -221,10 +221,11 @@ def _cases(
     found: Sequence[Found], vocabulary: Vocabulary, config: PreprocessConfig
 ) -> Iterator[Case | SkippedRecording]:
     for one in found:
-        prepared = prepare(one.path, one.root, config)
-        if isinstance(prepared, SkippedRecording):
-            yield prepared
+        known = prepare_known(one.path, one.root, config)
+        if isinstance(known, SkippedRecording):
+            yield known
             continue
+        prepared, fingerprint = known
         sampling_rate = read_header(one.path, one.root).sampling_rate
         annotations = read_annotations(one.path, one.root, sampling_rate)
         stem = one.path.stem
@@ -240,4 +241,5 @@ def _cases(
                     lead_mask=prepared.lead_mask,
                     patient=SAME_PATIENT.get(stem, stem),
                     carried=implied(vocabulary, carried),
+                    fingerprint=fingerprint,
                 )

@@ -1,0 +1,171 @@
+"""The file of ``ecgscreen calibrate``: thresholds and probabilities of a site's own recordings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ecgscreen.bundle import Bundle
+from ecgscreen.calibration import Calibrated, PlattScaling
+from ecgscreen.diagnoses import Diagnosis
+from ecgscreen.errors import CalibrationError
+from ecgscreen.publish import JsonValue
+from ecgscreen.reports import DiagnosisRow
+
+FORMAT = "ecgscreen calibration"
+FORMAT_VERSION = 1
+_MAX_BYTES = 256 << 20
+"""Two million recordings; more than that is not what `ecgscreen calibrate` wrote."""
+_ADVICE = "make it again with ecgscreen calibrate"
+
+
+@dataclass(frozen=True)
+class SiteCalibration:
+    """A calibration that was made for a bundle.
+
+    Attributes
+    ----------
+    path
+        The file.
+    sha256
+        Of its bytes.
+    bundle_name, bundle_sha256
+        The bundle whose scores it is about; of another bundle's it says nothing.
+    created
+        The date.
+    dataset, folds
+        Names of the folders or tables that it was learned on, and the folds of such as have
+        them.
+    n
+        How many recordings those were.
+    diagnoses
+        By the concepts that a line of a list means. Their order does not matter.
+    signals
+        `ecgscreen.recording.signal_fingerprint` of every recording that it was learned on.
+    """
+
+    path: Path
+    sha256: str
+    bundle_name: str
+    bundle_sha256: str
+    created: str
+    dataset: tuple[str, ...]
+    folds: tuple[int, ...]
+    n: int
+    diagnoses: Mapping[frozenset[str], Calibrated]
+    signals: frozenset[str]
+
+    @property
+    def named(self) -> dict[str, JsonValue]:
+        """How runs and figures name it."""
+        return {
+            "file": self.path.name,
+            "sha256": self.sha256,
+            "created": self.created,
+            "dataset": list(self.dataset),
+            "folds": list(self.folds),
+            "n": self.n,
+        }
+
+
+def load_calibration(path: Path, bundle: Bundle) -> SiteCalibration:
+    """Read a calibration and make sure that it is about this bundle.
+
+    Raises
+    ------
+    CalibrationError
+        If the file cannot be read or understood, or was made with another bundle.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise CalibrationError(f"{path}: {error.strerror}", _ADVICE) from error
+    try:
+        if len(content) > _MAX_BYTES:
+            raise ValueError(f"larger than {_MAX_BYTES} bytes")
+        document = json.loads(content)
+        if document["format"] != FORMAT:
+            raise ValueError(f"format {document['format']!r}, expected {FORMAT!r}")
+        if document["format_version"] != FORMAT_VERSION:
+            raise ValueError(
+                f"format version {document['format_version']!r}, expected {FORMAT_VERSION}"
+            )
+        calibration = _understand(path, content, document)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CalibrationError(f"{path}: not a calibration: {error}", _ADVICE) from error
+    if calibration.bundle_sha256 != bundle.sha256:
+        raise CalibrationError(
+            f"{path}: made with the bundle {calibration.bundle_name} "
+            f"({calibration.bundle_sha256[:12]}), not with {bundle.name} ({bundle.sha256[:12]}): "
+            "their scores do not compare",
+            f"{_ADVICE} and this bundle, or give --bundle",
+        )
+    return calibration
+
+
+def calibrated_rows(
+    rows: Sequence[DiagnosisRow],
+    diagnoses: Sequence[Diagnosis],
+    calibration: SiteCalibration | None,
+) -> tuple[DiagnosisRow, ...]:
+    """Give rows the site's thresholds and probabilities; without, they keep the bundle's.
+
+    Parameters
+    ----------
+    rows, diagnoses
+        K of them, in the order of the list.
+    calibration
+        None changes nothing.
+    """
+    if calibration is None:
+        return tuple(rows)
+    result = []
+    for row, diagnosis in zip(rows, diagnoses, strict=True):
+        found = calibration.diagnoses.get(frozenset(diagnosis.concept_ids))
+        if found is None or diagnosis.free_texts:
+            result.append(row)
+        else:
+            result.append(
+                replace(
+                    row,
+                    threshold=found.threshold,
+                    criterion=f"{found.criterion}, {calibration.path.name}",
+                    platt=found.platt,
+                )
+            )
+    return tuple(result)
+
+
+def _understand(path: Path, content: bytes, document: dict[str, Any]) -> SiteCalibration:
+    return SiteCalibration(
+        path=path,
+        sha256=hashlib.sha256(content).hexdigest(),
+        bundle_name=str(document["bundle"]["name"]),
+        bundle_sha256=str(document["bundle"]["sha256"]),
+        created=str(document["created"]),
+        dataset=tuple(str(name) for name in document["dataset"]),
+        folds=tuple(int(fold) for fold in document["folds"]),
+        n=int(document["n"]),
+        diagnoses={frozenset(each["concepts"]): _entry(each) for each in document["diagnoses"]},
+        signals=frozenset(document["signals"]),
+    )
+
+
+def _entry(each: dict[str, Any]) -> Calibrated:
+    threshold = each["threshold"]
+    # The program's own numbers are finite; a flag at "not a number" would never be raised.
+    if not isinstance(threshold, float) or not math.isfinite(threshold):
+        raise ValueError(f"threshold {threshold!r} of {each['name']!r}, expected a number")
+    platt = each["platt"]
+    return Calibrated(
+        threshold=threshold,
+        criterion=str(each["criterion"]),
+        platt=None if platt is None else PlattScaling(**platt),
+        threshold_draws=tuple(float(drawn) for drawn in each["threshold_draws"]),
+    )

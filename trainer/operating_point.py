@@ -1,0 +1,296 @@
+"""Where to put a threshold, and how sure its sensitivity and specificity are; numpy only."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.errors import UsageError
+from trainer.metrics import Interval, best_f1_threshold, bootstrap_draws
+
+LARGEST_F1 = "largest F1"
+YOUDEN = "Youden"
+_TARGET = re.compile(r"(sensitivity|specificity)\s+(0?\.\d+)", re.IGNORECASE)
+_EXPECTED = f"'{LARGEST_F1}', '{YOUDEN}', 'sensitivity 0.95' or 'specificity 0.98'"
+_ROUNDING = 1e-9
+_DRAWS_AT_ONCE = 50
+THRESHOLD_DRAWS = 200
+"""Kept in the file of a calibration: enough for the ends of an interval of 95 %."""
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """How a threshold is chosen.
+
+    Attributes
+    ----------
+    kind
+        ``sensitivity``, ``specificity``, `LARGEST_F1` or `YOUDEN`.
+    target
+        Of the first two, above 0 and below 1; NaN for the others.
+    """
+
+    kind: str
+    target: float = float("nan")
+
+    def __str__(self) -> str:
+        return self.kind if math.isnan(self.target) else f"{self.kind} {self.target:g}"
+
+    @property
+    def n_needed(self) -> int:
+        """Positives (of a specificity: negatives) below which the target cannot be promised."""
+        if math.isnan(self.target):
+            return 1
+        return math.ceil(self.target / (1 - self.target) - _ROUNDING)
+
+
+def parse_criterion(text: str) -> Criterion:
+    """Understand ``sensitivity 0.95``, ``specificity 0.98``, ``largest F1`` or ``Youden``.
+
+    Raises
+    ------
+    UsageError
+        If the text is none of these.
+    """
+    words = " ".join(text.split())
+    for kind in (LARGEST_F1, YOUDEN):
+        if words.casefold() == kind.casefold():
+            return Criterion(kind)
+    if (match := _TARGET.fullmatch(words)) and float(match[2]) > 0:
+        return Criterion(match[1].lower(), float(match[2]))
+    raise UsageError(f"operating point {text!r}: expected {_EXPECTED}")
+
+
+def choose_threshold(
+    criterion: Criterion, scores: NDArray[np.floating], positive: NDArray[np.bool_]
+) -> float:
+    """The threshold of a criterion; what scores at least as much is flagged.
+
+    A sensitivity t of n positives takes the ceil(t (n + 1))-th highest score of a positive. Of a
+    further positive, drawn like these, the chance to score at least that is t or more (the
+    quantile of split conformal prediction: Papadopoulos et al., ECML 2002; Vovk, Gammerman &
+    Shafer, Algorithmic Learning in a Random World, 2005). The share of the n themselves would
+    promise too much. The same goes for a specificity and the negatives. Youden's index is
+    sensitivity + specificity - 1 (Cancer 1950). The threshold lies halfway between neighbouring
+    scores, so that rounding does not decide.
+
+    Parameters
+    ----------
+    criterion
+        At least `Criterion.n_needed` positives (negatives) are there for it.
+    scores, positive
+        Shape (N,), both kinds.
+    """
+    if criterion.kind == LARGEST_F1:
+        return best_f1_threshold(scores, positive)[0]
+    ranked = np.unique(scores.astype(np.float64))  # rising
+    if criterion.kind == YOUDEN:
+        below = [
+            np.searchsorted(np.sort(scores[kind]), ranked) / kind.sum()
+            for kind in (~positive, positive)
+        ]
+        index = below[0] - below[1]  # specificity, less what of the positives is missed
+        return _halfway_down(ranked, ranked[int(np.argmax(index))])
+    own = np.sort(scores[positive if criterion.kind == "sensitivity" else ~positive])
+    # A draw of the bootstrap may have fewer than are needed.
+    rank = min(math.ceil(criterion.target * (len(own) + 1) - _ROUNDING), len(own))
+    if criterion.kind == "sensitivity":
+        return _halfway_down(ranked, float(own[len(own) - rank]))
+    above = ranked[ranked > own[rank - 1]]
+    # Halfway up is halfway down from the next higher score; of the highest there is none.
+    return _halfway_down(ranked, above[0]) if len(above) else float(ranked[-1]) + 1e-6
+
+
+def _halfway_down(ranked: NDArray[np.float64], value: float) -> float:
+    below = ranked[ranked < value]
+    return float((value + below[-1]) / 2) if len(below) else float(value) - 1e-6
+
+
+def threshold_draws(
+    criterion: Criterion,
+    scores: NDArray[np.floating],
+    positive: NDArray[np.bool_],
+    patients: NDArray[np.str_],
+) -> NDArray[np.float64]:
+    """Thresholds that the criterion would have chosen on other patients, by bootstrap.
+
+    Parameters
+    ----------
+    criterion
+        See `choose_threshold`.
+    scores, positive, patients
+        Shape (N,).
+
+    Returns
+    -------
+    float64, shape (at most `THRESHOLD_DRAWS`,): a draw without either kind chooses none.
+    """
+    chosen = []
+    # Another seed than the rates': a threshold and the patients it is held against are drawn
+    # apart.
+    for drawn in bootstrap_draws(patients, replicates=THRESHOLD_DRAWS, seed=1):
+        kinds = positive[drawn]
+        if kinds.any() and not kinds.all():
+            chosen.append(choose_threshold(criterion, scores[drawn], kinds))
+    return np.array(chosen)
+
+
+@dataclass(frozen=True, eq=False)
+class Rates:
+    """Sensitivity and specificity at a threshold, with their replicates.
+
+    Attributes
+    ----------
+    sensitivity, specificity
+        Of the recordings.
+    replicates
+        float64, shape (2, B): both in each draw of patients; NaN where a draw has none of a kind.
+    op_replicates
+        The same, where each draw of patients meets another draw of the threshold: what the
+        operating point does, not this threshold alone. Shape (2, 0) without such draws.
+    """
+
+    sensitivity: float
+    specificity: float
+    replicates: NDArray[np.float64]
+    op_replicates: NDArray[np.float64]
+
+    @property
+    def sensitivity_ci(self) -> Interval:
+        """95 %, at this threshold."""
+        return percentile_interval(self.replicates[0])
+
+    @property
+    def specificity_ci(self) -> Interval:
+        """95 %, at this threshold."""
+        return percentile_interval(self.replicates[1])
+
+    @property
+    def sensitivity_op_ci(self) -> Interval:
+        """95 %, of the operating point: the threshold is as uncertain as the patients are few."""
+        return percentile_interval(self.op_replicates[0])
+
+    @property
+    def specificity_op_ci(self) -> Interval:
+        """95 %, of the operating point."""
+        return percentile_interval(self.op_replicates[1])
+
+    def predictive_values(self, prevalence: float) -> tuple[float, Interval, float, Interval]:
+        """PPV and NPV, each with its interval, where a diagnosis has this prevalence.
+
+        By Bayes' theorem from sensitivity and specificity, which are taken to be the same there
+        (Altman & Bland, BMJ 1994); the prevalence is taken to be exact.
+        """
+        one = np.array([[self.sensitivity], [self.specificity]])
+        ppv, npv = _predictive(one, prevalence)
+        ppvs, npvs = _predictive(self.replicates, prevalence)
+        return float(ppv[0]), percentile_interval(ppvs), float(npv[0]), percentile_interval(npvs)
+
+
+def rates_at(
+    threshold: float,
+    scores: NDArray[np.floating],
+    positive: NDArray[np.bool_],
+    patients: NDArray[np.str_],
+    drawn_thresholds: Sequence[float] | NDArray[np.float64] = (),
+) -> Rates:
+    """Sensitivity and specificity of flags, by bootstrap over patients.
+
+    Parameters
+    ----------
+    threshold
+        Flagged is what scores at least this.
+    scores, positive, patients
+        Shape (N,), both kinds.
+    drawn_thresholds
+        See `threshold_draws`; used in turns.
+    """
+    rates, op_rates, first = [], [], 0
+    for weights in resampled_weights(patients):
+        rates.append(_rates(weights, scores >= threshold, positive))
+        if len(drawn_thresholds):
+            rows = (first + np.arange(len(weights))) % len(drawn_thresholds)
+            flagged = scores >= np.asarray(drawn_thresholds)[rows][:, None]
+            op_rates.append(_rates(weights, flagged, positive))
+        first += len(weights)
+    whole = _rates(np.ones((1, len(scores))), scores >= threshold, positive)
+    return Rates(
+        sensitivity=float(whole[0, 0]),
+        specificity=float(whole[1, 0]),
+        replicates=np.concatenate(rates, axis=1),
+        op_replicates=np.concatenate([np.empty((2, 0)), *op_rates], axis=1),
+    )
+
+
+def _rates(
+    weights: NDArray[np.float64], flagged: NDArray[np.bool_], positive: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Shape (2, b) for weights (b, N) and flags (N,) or (b, N)."""
+    with np.errstate(invalid="ignore"):  # none of a kind drawn: 0 / 0, left out of the interval
+        sensitivity = (weights * (flagged & positive)).sum(axis=1) / (weights @ positive)
+        specificity = (weights * ~(flagged | positive)).sum(axis=1) / (weights @ ~positive)
+    return np.stack([sensitivity, specificity])
+
+
+def resampled_weights(patients: NDArray[np.str_]) -> Iterator[NDArray[np.float64]]:
+    """How often each recording is in each bootstrap draw of patients, some draws at once.
+
+    Parameters
+    ----------
+    patients
+        Shape (N,).
+
+    Yields
+    ------
+    float64, shape (b, N); the draws are those of `trainer.metrics.bootstrap_draws`.
+    """
+    draws = bootstrap_draws(patients)
+    while block := list(islice(draws, _DRAWS_AT_ONCE)):
+        counts = [np.bincount(drawn, minlength=len(patients)) for drawn in block]
+        yield np.stack(counts).astype(np.float64)
+
+
+def resampled_sums(values: NDArray[np.float64], patients: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Column sums over each bootstrap draw of patients.
+
+    Parameters
+    ----------
+    values
+        float64, shape (N, M).
+    patients
+        Shape (N,).
+
+    Returns
+    -------
+    float64, shape (B, M).
+    """
+    return np.concatenate([weights @ values for weights in resampled_weights(patients)])
+
+
+def percentile_interval(replicates: NDArray[np.float64]) -> Interval:
+    """95 % of the replicates that are numbers; NaN if there is none."""
+    known = replicates[np.isfinite(replicates)]
+    if not len(known):
+        return Interval(float("nan"), float("nan"))
+    low, high = np.percentile(known, [2.5, 97.5])
+    return Interval(float(low), float(high))
+
+
+def _predictive(
+    rates: NDArray[np.float64], prevalence: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    sensitivity, specificity = rates
+    with np.errstate(invalid="ignore"):  # nothing is flagged: of that no share is right
+        ppv = (sensitivity * prevalence) / (
+            sensitivity * prevalence + (1 - specificity) * (1 - prevalence)
+        )
+        npv = (specificity * (1 - prevalence)) / (
+            specificity * (1 - prevalence) + (1 - sensitivity) * prevalence
+        )
+    return ppv, npv
