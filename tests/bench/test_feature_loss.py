@@ -27,22 +27,12 @@ from ecgscreen.errors import UsageError
 from ecgscreen.vocabulary import load_vocabulary
 from tests.tiny_bundle import ENCODER
 from trainer.config import TrainConfig
-from trainer.data import LabelledRecordings, load_ptbxl
+from trainer.data import LabelledRecordings
 from trainer.metrics import Interval, auc, bootstrap_draws, macro_auc
 
 
 def tiny(arm: Arm, seed: int, epochs: int) -> TrainConfig:
     return replace(config_of(arm, seed, epochs), encoder=ENCODER, batch_size=32)
-
-
-@pytest.fixture(scope="module")
-def recordings(simulated_ptbxl: Path) -> LabelledRecordings:
-    loaded = load_ptbxl(
-        [simulated_ptbxl], range(1, 10), load_vocabulary(), tiny(Arm(), 0, 1).preprocess
-    )
-    # The simulated set has two folds: one trains, the other is both validation and test.
-    loaded.folds[loaded.folds == 2] = np.array([8, 9] * 36)
-    return loaded
 
 
 def test_arms_differ_in_the_loss_only() -> None:
