@@ -64,6 +64,12 @@ class BundleError(EcgscreenError):
     """A model bundle is incomplete, altered, or of another format version."""
 
 
+class NotPublishedError(EcgscreenError):
+    """A retrained bundle is worse than the one before it, or nobody can say."""
+
+    exit_code = ExitCode.CHECK_FAILED
+
+
 class EngineError(EcgscreenError):
     """An engine is not installed, or cannot load or run the encoder."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.bundle import FORMAT_VERSION, MANIFEST
+from ecgscreen.bundle import FORMAT_VERSION, MANIFEST, Bundle
 from ecgscreen.calibration import OperatingPoint
 from ecgscreen.errors import UsageError
 from ecgscreen.preprocess import PreprocessConfig, preprocess
@@ -52,6 +52,8 @@ def export_bundle(
     dataset: Sequence[str],
     licence: str,
     with_reference: bool = True,
+    base: Bundle | None = None,
+    own_folds: bool = False,
 ) -> None:
     """Write a bundle; see section 5 of the design for what is in it.
 
@@ -71,6 +73,11 @@ def export_bundle(
         For the manifest.
     with_reference
         Whether the embeddings of the training recordings go along, for percentiles.
+    base
+        What was gone on from, if anything: its recordings were trained on, too, and the
+        manifest says so wherever it says what was trained on.
+    own_folds
+        Whether the folds are those of `trainer.site.patient_fold`, not a data set's.
 
     Raises
     ------
@@ -92,7 +99,8 @@ def export_bundle(
     validation_rows = rows_of_folds(recordings.folds, config.validation_folds)
     scores = _validation_scores(reference_engine, recordings, validation_rows, directions)
     carried = recordings.carried[validation_rows]
-    validation_set = f"{', '.join(dataset)}, folds {list(config.validation_folds)}"
+    folds = "folds by hash of the patient" if own_folds else "folds"
+    validation_set = f"{', '.join(dataset)}, {folds} {list(config.validation_folds)}"
     points = operating_points(scores, carried, recordings.concept_ids, set(trained.seen))
     learned = learn_probabilities(
         scores,
@@ -136,9 +144,7 @@ def export_bundle(
         },
         "training": {
             "date": datetime.now(UTC).date().isoformat(),
-            "dataset": list(dataset),
-            "train_folds": list(config.train_folds),
-            "validation_folds": list(config.validation_folds),
+            **_trained_on(dataset, config, base, own_folds=own_folds),
             "n_recordings": len(train_rows),
             "seen_concepts": list(trained.seen),
             "config": config.to_dict(),
@@ -164,6 +170,29 @@ def export_bundle(
         (out / key).write_bytes(content)
     # The manifest comes last: a bundle without one is not a bundle.
     (out / MANIFEST).write_bytes(_json(manifest))
+
+
+def _trained_on(
+    dataset: Sequence[str], config: TrainConfig, base: Bundle | None, *, own_folds: bool
+) -> dict[str, Any]:
+    """Sets and folds that must not be measured on; those of the base come along.
+
+    A site's folds are no data set's: of the sets that the base knows, the folds that it was not
+    trained on stay those on which forgetting is measured.
+    """
+    before = base.manifest["training"] if base is not None else {}
+    train_folds = () if own_folds else config.train_folds
+    return {
+        "dataset": [*dataset, *(d for d in before.get("dataset", []) if d not in dataset)],
+        "train_folds": sorted({*train_folds, *before.get("train_folds", [])}),
+        "validation_folds": [] if own_folds else list(config.validation_folds),
+        "check_folds": (
+            before.get("check_folds", before.get("validation_folds", []))
+            if own_folds
+            else list(config.validation_folds)
+        ),
+        "base": {"name": base.name, "sha256": base.sha256} if base is not None else None,
+    }
 
 
 class EngineParityError(Exception):

@@ -18,10 +18,24 @@ TEXT_HIDDEN = 256
 class TextProjection(nn.Module):
     """Two layers from the frozen language model's space to the embedding space."""
 
-    def __init__(self, text_size: int, embedding_size: int) -> None:
+    def __init__(self, text_size: int, embedding_size: int, hidden: int = TEXT_HIDDEN) -> None:
         super().__init__()
-        self.layer_1 = nn.Linear(text_size, TEXT_HIDDEN)
-        self.layer_2 = nn.Linear(TEXT_HIDDEN, embedding_size)
+        self.layer_1 = nn.Linear(text_size, hidden)
+        self.layer_2 = nn.Linear(hidden, embedding_size)
+
+    @classmethod
+    def from_text_head(cls, head: TextHead) -> TextProjection:
+        """The projection of a bundle, to be trained further."""
+        hidden, text_size = head.weight_1.shape
+        projection = cls(text_size, len(head.bias_2), hidden)
+        weights = {
+            "layer_1.weight": head.weight_1,
+            "layer_1.bias": head.bias_1,
+            "layer_2.weight": head.weight_2,
+            "layer_2.bias": head.bias_2,
+        }
+        projection.load_state_dict({key: torch.tensor(w) for key, w in weights.items()})
+        return projection
 
     def forward(self, text: Tensor) -> Tensor:
         """(..., text_size) to unit vectors (..., D)."""

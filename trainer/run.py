@@ -1,24 +1,31 @@
-"""The command ``train``: load, train, export, and say what happens."""
+"""The command ``train``: load, train, export, compare, and say what happens."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 from typing import TYPE_CHECKING
 
 import torch
 
-from ecgscreen.errors import UsageError
-from ecgscreen.vocabulary import load_vocabulary
+from ecgscreen.bundle import Bundle, default_bundle, load_bundle
+from ecgscreen.vocabulary import Vocabulary, load_vocabulary
 from trainer import distributed
+from trainer.base import load_base
+from trainer.check_sets import CheckSet, check_set
 from trainer.checkpoint import Checkpoint
-from trainer.config import PRESETS, TrainConfig
-from trainer.data import load_ptbxl
+from trainer.comparison import compare
+from trainer.config import TrainConfig
+from trainer.data import LabelledRecordings, select
 from trainer.export import export_bundle
-from trainer.splits import parse_folds
+from trainer.loading import check_base, hide_excluded, load_recordings
+from trainer.publishing import Decision, check_free, rejected_folder
+from trainer.request import TrainRequest
+from trainer.site import held_out_folds
+from trainer.splits import rows_of_folds
 from trainer.text_cache import CachedTextEncoder
-from trainer.train import Epoch, train, training_rows
+from trainer.train import Epoch, TrainedModel, train, training_rows
 from trainer.training_log import CSV_FILE, CURVES_FILE, write_csv, write_curves
 from trainer.training_progress import TrainingProgress
 
@@ -27,96 +34,77 @@ if TYPE_CHECKING:
 
 RUN_FILE = "train.json"
 CHECKPOINT_FILE = "run.checkpoint"
-
-
-@dataclass(frozen=True)
-class TrainRequest:
-    """The command line of ``train``; see there."""
-
-    folders: tuple[Path, ...]
-    out: Path
-    name: str
-    train_folds: str
-    validation_folds: str
-    epochs: int | None
-    batch_size: int | None
-    seed: int
-    text_encoder: str | None
-    licence: str
-    with_reference: bool
-    preset: str = "default"
-    objective: str | None = None
-    view_weight: float | None = None
-    feature_weight: float | None = None
-    feature_layers: tuple[int, ...] | None = None
-    precision: str | None = None
-    device: str | None = None
-    checkpoint_minutes: float = 5.0
-    resume: bool = False
-    text_cache: Path | None = None
-    download: bool = False
-
-    def config(self) -> TrainConfig:
-        """The run: what was given, else the preset's, else `TrainConfig`'s own.
-
-        Raises
-        ------
-        UsageError
-            If something given is not usable.
-        """
-        if self.preset not in PRESETS:
-            raise UsageError(f"preset {self.preset!r}", f"choose {' or '.join(PRESETS)}")
-        try:
-            train_folds = parse_folds(self.train_folds)
-            validation_folds = parse_folds(self.validation_folds)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
-        given = {
-            "epochs": self.epochs,
-            "batch_size": self.batch_size,
-            "text_encoder": self.text_encoder,
-            "objective": self.objective,
-            "view_weight": self.view_weight,
-            "feature_weight": self.feature_weight,
-            "feature_layers": self.feature_layers,
-            "precision": self.precision,
-            "device": self.device,
-        }
-        options = PRESETS[self.preset] | {k: v for k, v in given.items() if v is not None}
-        return TrainConfig(
-            train_folds=train_folds, validation_folds=validation_folds, seed=self.seed, **options
-        )
+CANDIDATE = "bundle"
 
 
 def run_training(request: TrainRequest, console: Console) -> None:
-    """Train and export.
+    """Train, export, and for a site compare with the bundle before.
 
     Raises
     ------
     UsageError
-        If folds or folders are not usable, or the output folder is not empty.
+        If folders, folds, tables or the base are not usable, or the output folder is not empty.
+    NotPublishedError
+        If a site's bundle is worse than the one before, and that is not accepted.
     """
-    if request.out.exists() and any(request.out.iterdir()):
-        raise UsageError(f"{request.out} is not empty", "name a folder that does not exist yet")
-    config = request.config()
+    check_free(request.out)
+    if request.tables:
+        check_free(rejected_folder(request.out))
+    base = load_base(request.base_name)
+    config = request.config(base)
+    check_base(base, config, request)
     vocabulary = load_vocabulary()
-    recordings = load_ptbxl(
-        request.folders,
-        (*config.train_folds, *config.validation_folds),
-        vocabulary,
-        config.preprocess,
-    )
-    console.print(
-        f"{len(recordings.windows)} recordings, {len(recordings.skipped)} left out; training on "
-        f"folds {request.train_folds} with {torch.get_num_threads()} threads"
-    )
-    if config.objective == "clip" and (n := sum(not text for text in recordings.reports)):
-        console.print(f"{n} recordings have no report: the names of their statements stand for it")
+    recordings, config = load_recordings(request, config, vocabulary, console)
+    # A site that trains from nothing has the shipped bundle until then.
+    old = (base or load_bundle(default_bundle())) if request.tables else None
+    # Before the training, which takes hours: the folders may be wrong.
+    check = check_set(request.check, old, vocabulary) if old else None
+    shown = hide_excluded(recordings, config, vocabulary, console)
+
     partial = request.out.with_name(f"{request.out.name}.partial")
     partial.mkdir(parents=True, exist_ok=True)
     checkpoint = Checkpoint(
         partial / CHECKPOINT_FILE, 60 * request.checkpoint_minutes, request.resume
     )
+    trained = _train(shown, vocabulary, config, base, request, checkpoint, console)
+    if not distributed.is_first():
+        return
+    candidate = partial / CANDIDATE
+    _export(trained, shown, vocabulary, config, base, request, candidate)
+
+    decision = Decision(old, (), accepted=request.accept)
+    if old and check:
+        held_out = select(recordings, rows_of_folds(recordings.folds, held_out_folds(config)))
+        decision = _compare(old, candidate, held_out, check, vocabulary, accept=request.accept)
+        decision.write(candidate)
+        for line in decision.lines():
+            console.print(line, highlight=False)
+    target = request.out if decision.published else rejected_folder(request.out)
+    candidate.replace(target)
+    # Last of all: until the bundle is where it belongs, there is something to go on from.
+    checkpoint.remove()
+    partial.rmdir()
+    if not decision.published:
+        raise decision.complaint(target, request.out)
+    console.print(f"bundle {request.name} is in {target}")
+
+
+def _train(
+    recordings: LabelledRecordings,
+    vocabulary: Vocabulary,
+    config: TrainConfig,
+    base: Bundle | None,
+    request: TrainRequest,
+    checkpoint: Checkpoint,
+    console: Console,
+) -> TrainedModel:
+    console.print(
+        f"{len(recordings.windows)} recordings, {len(recordings.skipped)} left out; training on "
+        f"folds {', '.join(map(str, config.train_folds))} with {torch.get_num_threads()} threads"
+    )
+    if config.objective == "clip" and (n := sum(not text for text in recordings.reports)):
+        console.print(f"{n} recordings have no report: the names of their statements stand for it")
+    log = checkpoint.path.parent
     text_encoder = CachedTextEncoder(
         config.text_encoder, request.text_cache, download=request.download
     )
@@ -129,10 +117,10 @@ def run_training(request: TrainRequest, console: Console) -> None:
                 return
             history.append(epoch)
             progress.on_epoch(epoch)
-            write_csv(history, partial / CSV_FILE)
-            write_curves(history, partial / CURVES_FILE)
+            write_csv(history, log / CSV_FILE)
+            write_curves(history, log / CURVES_FILE)
 
-        trained = train(
+        return train(
             recordings,
             vocabulary,
             config,
@@ -140,26 +128,60 @@ def run_training(request: TrainRequest, console: Console) -> None:
             on_step=progress.on_step,
             checkpoint=checkpoint,
             text_encoder=text_encoder,
+            base=base,
         )
-    if not distributed.is_first():
-        return
+
+
+def _export(
+    trained: TrainedModel,
+    recordings: LabelledRecordings,
+    vocabulary: Vocabulary,
+    config: TrainConfig,
+    base: Bundle | None,
+    request: TrainRequest,
+    candidate: Path,
+) -> None:
+    # What a run that was cut off here has left was never looked at by anybody.
+    rmtree(candidate, ignore_errors=True)
     export_bundle(
         trained,
         recordings,
         vocabulary,
         config,
-        request.out,
+        candidate,
         name=request.name,
-        dataset=[folder.name for folder in request.folders],
+        dataset=[source.name for source in request.sources],
         licence=request.licence,
         with_reference=request.with_reference,
+        base=base,
+        own_folds=bool(request.tables),
     )
     epochs = [epoch.to_dict() for epoch in trained.history]
     run = {"config": config.to_dict(), "history": epochs}
-    (request.out / RUN_FILE).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+    (candidate / RUN_FILE).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
     for file in (CSV_FILE, CURVES_FILE):
-        (partial / file).replace(request.out / file)
-    # Last of all: until the bundle is whole, there is something to go on from.
-    checkpoint.remove()
-    partial.rmdir()
-    console.print(f"bundle {request.name} is in {request.out}")
+        (candidate.parent / file).replace(candidate / file)
+
+
+def _compare(
+    old: Bundle,
+    candidate: Path,
+    held_out: LabelledRecordings,
+    check: CheckSet,
+    vocabulary: Vocabulary,
+    *,
+    accept: bool,
+) -> Decision:
+    new = load_bundle(candidate)
+    comparisons = (
+        compare(
+            old,
+            new,
+            held_out,
+            vocabulary,
+            name="held-out patients",
+            what="of the site, never trained on",
+        ),
+        compare(old, new, check.recordings, vocabulary, name="check set", what=check.what),
+    )
+    return Decision(old, comparisons, accepted=accept)

@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ecgscreen.bundle import Bundle
 from ecgscreen.errors import UsageError
 from ecgscreen.text_encoder import TextEncoder
 from ecgscreen.vocabulary import Vocabulary
 from trainer import distributed
+from trainer.base import start_from
 from trainer.checkpoint import Checkpoint
 from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings
@@ -35,7 +37,8 @@ class TrainedModel:
     model
         In evaluation mode.
     seen
-        Concept ids with at least one positive among the training recordings.
+        Concept ids with at least one positive among the training recordings, or those of the
+        bundle that was gone on from.
     text_encoder
         The frozen language model that gave the texts.
     history
@@ -57,6 +60,7 @@ def train(
     on_step: Callable[[int, float], None] = lambda _step, _loss: None,
     checkpoint: Checkpoint | None = None,
     text_encoder: TextEncoder | None = None,
+    base: Bundle | None = None,
 ) -> TrainedModel:
     """Train an encoder against the texts that belong to its recordings.
 
@@ -72,22 +76,28 @@ def train(
         See `fit`.
     text_encoder
         The one that the configuration names, if it is loaded already.
+    base
+        A bundle to go on from, if any: its encoder and text head are the start.
 
     Raises
     ------
     UsageError
-        If the training folds hold fewer recordings than one batch, or the processes of a run
-        cannot share a batch evenly.
+        If the training folds hold fewer recordings than one batch, the processes of a run cannot
+        share a batch evenly, or the base does not fit.
     PatientLeakError
         If a patient is on both sides of the split.
     """
     rows = training_rows(recordings, config)
     torch.manual_seed(config.seed)
     objective = text_objective(recordings, rows, vocabulary, config, text_encoder)
+    if base is not None:
+        start_from(base, objective, recordings, rows, config)
     history = fit(
         objective, recordings, rows, config, on_epoch, on_step=on_step, checkpoint=checkpoint
     )
-    return TrainedModel(objective.model.eval(), objective.seen, objective.text_encoder, history)
+    before = base.seen_concepts if base is not None else frozenset()
+    seen = tuple(key for key in recordings.concept_ids if key in {*objective.seen, *before})
+    return TrainedModel(objective.model.eval(), seen, objective.text_encoder, history)
 
 
 def training_rows(recordings: LabelledRecordings, config: TrainConfig) -> NDArray[np.intp]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecgscreen.errors import UsageError
 from ecgscreen.vocabulary import Vocabulary
@@ -39,14 +38,12 @@ def without_concepts(
     """
     left_out = {*concept_ids, *stand_ins(recordings, vocabulary, concept_ids)}
     columns = [k for k, key in enumerate(recordings.concept_ids) if key in left_out]
-    carriers: NDArray[np.bool_] = recordings.carried[:, columns].any(axis=1)
+    carriers = set(np.flatnonzero(recordings.carried[:, columns].any(axis=1)).tolist())
     carried = recordings.carried.copy()
     carried[:, columns] = False
     reports = tuple(
-        "" if carries or (report and _names(report, left_out)) else report
-        for report, carries in zip(
-            recordings.reports, carriers[: len(recordings.reports)], strict=True
-        )
+        "" if row in carriers or (report and _names(report, left_out)) else report
+        for row, report in enumerate(recordings.reports)
     )
     return replace(recordings, carried=carried, reports=reports)
 

@@ -12,25 +12,81 @@ from ecgscreen.commands.options import Quiet
 
 
 def train(
-    folders: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER...", help="Folders in PTB-XL's layout.")
-    ],
     out: Annotated[Path, typer.Option("--out", help="Where the bundle goes.")],
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FOLDER...", help="Folders in PTB-XL's layout; or give --table."),
+    ] = None,
+    table: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A site's own recordings: CSV with path, patient_id, report or statements. "
+            "The new bundle is compared with the base, and published if it is not worse."
+        ),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            help="Weights to start from: default (the bundle that ships), none, or a bundle's "
+            "folder. [default: default for a table, none for folders]"
+        ),
+    ] = None,
+    labels_from: Annotated[
+        str | None,
+        typer.Option(
+            help="statements, or reports: what the text of the reports says. [default: "
+            "statements; reports for a table without any]"
+        ),
+    ] = None,
+    coding_conventions: Annotated[
+        bool,
+        typer.Option(
+            "--coding-conventions",
+            help="Read reports by the conventions of PTB-XL's coders, too.",
+        ),
+    ] = False,
+    exclude_concept: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="Leave a diagnosis out, with what stands for it, so that it is unseen; give it "
+            "repeatedly.",
+        ),
+    ] = None,
+    check: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="With --table: what must not be forgotten is measured on the base's validation "
+            "folds of this folder in PTB-XL's layout, not on simulated recordings.",
+        ),
+    ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="With --table: publish even what is worse.")
+    ] = False,
     name: Annotated[str, typer.Option(help="The model's name.")] = "site",
-    train_folds: Annotated[str, typer.Option(help="Folds to train on.")] = "1-8",
-    validation_folds: Annotated[str, typer.Option(help="Folds for thresholds.")] = "9",
+    train_folds: Annotated[
+        str | None, typer.Option(help="Folds to train on. [default: 1-8, of a table 1-7]")
+    ] = None,
+    validation_folds: Annotated[
+        str | None, typer.Option(help="Folds for thresholds. [default: 9, of a table 8]")
+    ] = None,
     preset: Annotated[
-        str, typer.Option(help="default, or paper: clip as in the paper, its optimiser too.")
-    ] = "default",
+        str | None,
+        typer.Option(
+            help="default; fine-tune: gentler, for a start from a base; paper: clip as in the "
+            "paper, its optimiser too. [default: fine-tune with a base, else default]"
+        ),
+    ] = None,
     objective: Annotated[
         str | None,
         typer.Option(help="statement (texts of findings) or clip (each recording's report)."),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Default: the preset's (40, paper 50).")
+        int | None, typer.Option(min=1, help="Default: the preset's (40, fine-tune 10, paper 50).")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=2, help="Default: the preset's (64, paper 32).")
+        int | None, typer.Option(min=2, help="Default: the preset's (64, the others 32).")
     ] = None,
     view_weight: Annotated[
         float | None, typer.Option(min=0, help="Of the loss between two views of a recording.")
@@ -78,12 +134,20 @@ def train(
     need_extra("train", "torch", "transformers", "onnx")
     from ecgscreen.progress import stderr_console
     from trainer.distributed import is_first, joined
-    from trainer.run import TrainRequest, run_training
+    from trainer.request import TrainRequest
+    from trainer.run import run_training
 
     with joined(device or "auto"):
         run_training(
             TrainRequest(
-                folders=tuple(folders),
+                folders=tuple(folders or ()),
+                tables=tuple(table or ()),
+                base=base,
+                check=tuple(check or ()),
+                accept=accept,
+                labels_from=labels_from,
+                coding_conventions=coding_conventions,
+                exclude_concepts=tuple(exclude_concept or ()),
                 out=out,
                 name=name,
                 train_folds=train_folds,

@@ -19,13 +19,14 @@ from ecgscreen.bundle import load_bundle
 from ecgscreen.errors import UsageError
 from tests.tiny_bundle import TEXT_SIZE
 from trainer.model import LinearTextProjection
-from trainer.run import TrainRequest, run_training
+from trainer.request import TrainRequest
+from trainer.run import run_training
 from trainer.steps import Epoch, Steps
 from trainer.training_log import curves_svg, write_csv
 from trainer.training_progress import TrainingProgress
 
 REQUEST = TrainRequest(
-    folders=(),
+    folders=(Path("ptb-xl"),),
     out=Path("out"),
     name="tiny",
     train_folds="1",
