@@ -24,6 +24,8 @@ FULL_BATCH = 256
 """Rows of the shape that is run: a recording's result depends on no other batch size."""
 WORKSPACE_BYTES = 1 << 30
 """Scratch memory that the builder may plan with; the shipped encoder takes 83 MB of it."""
+_NEWEST_CALL = "device_memory_size_v2"
+"""Of those that the engine makes, the one that came last: with version 10.1."""
 _SAID = 3
 """Messages of the logger that an error quotes, the last ones."""
 
@@ -79,7 +81,7 @@ def import_tensorrt(package: str | None = None) -> TensorRT:
     Raises
     ------
     EngineUnavailableError
-        If none is installed, or its libraries cannot be loaded.
+        If none is installed, its libraries cannot be loaded, or it is too old.
     """
     package = package or next(filter(installed, PACKAGES), None)
     if package is None:
@@ -90,6 +92,10 @@ def import_tensorrt(package: str | None = None) -> TensorRT:
         raise EngineUnavailableError(
             f"the package {package} cannot be imported: {error}", INSTALL
         ) from error
+    if not hasattr(module.ICudaEngine, _NEWEST_CALL):
+        raise EngineUnavailableError(
+            f"{package} {module.__version__} is too old", "install tensorrt 10.1 or later"
+        )
     said: list[str] = []
     return TensorRT(package, module, _logger(module, said.append), said)
 

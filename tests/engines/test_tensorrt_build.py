@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 
 import onnx
 import pytest
@@ -47,6 +48,14 @@ def test_an_error_quotes_what_tensorrt_said(tensorrt: TensorRT, onnx_bytes: byte
     # The next build starts with a clean slate.
     assert build_engine(tensorrt, onnx_bytes, "f32")
     assert tensorrt.said == []
+
+
+def test_a_version_that_lacks_a_call_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = ModuleType("tensorrt")
+    vars(old).update(ICudaEngine=object, __version__="8.5.2")
+    monkeypatch.setitem(sys.modules, "tensorrt", old)
+    with pytest.raises(EngineUnavailableError, match=r"tensorrt 8\.5\.2 is too old: .* 10\.1"):
+        import_tensorrt("tensorrt")
 
 
 def test_without_a_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
