@@ -24,19 +24,20 @@ NAMES = [sign.wordings[0] for sign in SIGNS]
 
 def window_of(rhythm: Rhythm, seed: int) -> NDArray[np.float32]:
     settings = SimulationSettings(rhythm, 250.0, seed=seed, artefacts=Artefacts(white_mv=0.01))
-    return preprocess(simulate(settings).recording, ALL[0], CONFIG).windows[0]
+    windows = preprocess(simulate(settings).recording, ALL[0], CONFIG).windows
+    first: NDArray[np.float32] = windows[0]
+    return first
 
 
 def shown_by(rhythm: Rhythm) -> dict[str, float]:
     """Share of the seeds that show each sign, of those where it is known."""
     windows = np.stack([window_of(rhythm, seed) for seed in SEEDS])
     shown = signs_of(windows, np.repeat(ALL, len(windows), axis=0), RATE)
-    known = np.isfinite(shown)
-    share = np.where(known, shown, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    return {
-        name: float(value) if any_known else math.nan
-        for name, value, any_known in zip(NAMES, share, known.any(axis=0), strict=True)
-    }
+    found = {}
+    for name, column in zip(NAMES, shown.T, strict=True):
+        known = column[np.isfinite(column)]
+        found[name] = float(known.mean()) if len(known) else math.nan
+    return found
 
 
 @pytest.mark.parametrize(
