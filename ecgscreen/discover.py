@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from heapq import merge
 from pathlib import Path
 
-from ecgscreen.readers import READERS
 from ecgscreen.readers.base import reason_of
+from ecgscreen.readers.by_content import EXPECTED, recordings_in
+from ecgscreen.readers.side_car import SUFFIX as SIDE_CAR_SUFFIX
+from ecgscreen.readers.tables import TABLE_SUFFIXES
 from ecgscreen.readers.wfdb_files import named_in_header, segments_in_header
 from ecgscreen.recording import SkippedRecording, SkipReason
+
+HEADER_SUFFIX = ".hea"
+"""Of the file that names a WFDB record."""
 
 SIGNAL_SUFFIXES = frozenset({".dat", ".mat"})
 """Files that hold samples and are nothing without a header that names them."""
@@ -82,7 +87,7 @@ class Discovery:
             yield from self._walk(root, prefix)
         else:
             name = shown_name(str(root) if self._several else root.name)
-            yield Found(root, root.parent, name, _unknown_kind(root))
+            yield from _in_file(root, name)
 
     def _walk(self, root: Path, prefix: str) -> Iterator[Found]:
         # A stack of listings: as deep as the folders are, where recursion would end at 1,000.
@@ -144,13 +149,14 @@ class _Listing:
         self._headers: set[str] = set()
         self._header_stems: set[str] = set()
         self._signals: set[str] = set()
+        self._others: set[str] = set()
         self._entries: list[_Entry] = []
         self._n_ignored = 0
 
     def add(self, entry: os.DirEntry[str]) -> None:
         name = entry.name
         stem, suffix = _split(name)
-        is_recording = suffix in READERS
+        is_recording = suffix == HEADER_SUFFIX
         if name.startswith("."):
             self._n_ignored += 1
             return
@@ -164,7 +170,7 @@ class _Listing:
         elif suffix in SIGNAL_SUFFIXES:
             self._signals.add(name)
         elif not is_recording:
-            self._n_ignored += 1
+            self._others.add(name)
         elif entry.is_symlink() and (problem := _link_problem(entry.path, self._root)):
             self._problem(name, *problem)
         elif not entry.is_file():
@@ -179,13 +185,34 @@ class _Listing:
         segments = self._segments()
         for name in self._headers - segments:
             self._entries.append(_Entry(name, shown_name(name), None))
+        tables = {name for name in self._others if self._has_side_car(name)}
+        for name in tables:
+            self._add_recordings(name, [""])
+        side_cars = {_split(name)[0] + SIDE_CAR_SUFFIX for name in tables}
+        for name in self._others - tables - side_cars:
+            recordings = recordings_in(f"{self._folder}/{name}", self._root)
+            self._n_ignored += not recordings
+            self._add_recordings(name, recordings)
         for name in self._orphans():
             path = f"{self._folder}/{name}"
+            # Devices call files of other formats .dat, too.
+            if recordings := recordings_in(path, self._root):
+                self._add_recordings(name, recordings)
+                continue
             link_problem = _link_problem(path, self._root) if Path(path).is_symlink() else None
             self._problem(name, *(link_problem or _NO_HEADER))
         # A folder's name ends in a slash, hence this is the order of whole paths too.
         self._entries.sort(key=lambda entry: entry.shown.encode())
         return self._entries, self._n_ignored
+
+    def _has_side_car(self, name: str) -> bool:
+        stem, suffix = _split(name)
+        return suffix in TABLE_SUFFIXES and stem + SIDE_CAR_SUFFIX in self._others
+
+    def _add_recordings(self, name: str, recordings: list[str]) -> None:
+        for member in recordings:
+            full_name = f"{name}/{member}" if member else name
+            self._entries.append(_Entry(full_name, shown_name(full_name), None))
 
     def _problem(self, name: str, reason: SkipReason, detail: str) -> None:
         problem = SkippedRecording(Path(f"{self._folder}/{name}"), reason, detail)
@@ -247,14 +274,23 @@ def _link_problem(path: str, root: Path) -> tuple[SkipReason, str] | None:
     return None
 
 
-def _unknown_kind(path: Path) -> SkippedRecording | None:
+def _in_file(path: Path, name: str) -> Iterator[Found]:
+    """What a single file that was given holds."""
     suffix = _split(path.name)[1]
-    if suffix in READERS:
-        return None
-    expected = f"expected a file ending in {', '.join(READERS)}"
-    if suffix in SIGNAL_SUFFIXES:
-        return SkippedRecording(path, SkipReason.NO_HEADER, f"a signal file, {expected}")
-    return SkippedRecording(path, SkipReason.UNSUPPORTED, expected)
+    root = path.parent
+    if suffix == HEADER_SUFFIX or suffix in TABLE_SUFFIXES:
+        yield Found(path, root, name, None)
+    elif recordings := recordings_in(str(path), root):
+        for member in recordings:
+            if member:
+                yield Found(path / member, root, f"{name}/{shown_name(member)}", None)
+            else:
+                yield Found(path, root, name, None)
+    elif suffix in SIGNAL_SUFFIXES:
+        problem = SkippedRecording(path, SkipReason.NO_HEADER, f"a signal file, {EXPECTED}")
+        yield Found(path, root, name, problem)
+    else:
+        yield Found(path, root, name, SkippedRecording(path, SkipReason.UNSUPPORTED, EXPECTED))
 
 
 def _order(found: Found) -> bytes:

@@ -191,8 +191,8 @@ def _headline(summary: RunSummary, provenance: Provenance) -> Text:
         text = Text("There is no recording in what was given: nothing to score.", style="bold")
         if provenance.n_ignored:
             text.append(
-                f" {_count(provenance.n_ignored, 'other file')} ignored: a recording is a .hea "
-                "header with its signal file.",
+                f" {_count(provenance.n_ignored, 'other file')} ignored: none of them is "
+                "of a format that is read (docs/formats.md).",
                 style="not bold",
             )
         return text

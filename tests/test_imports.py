@@ -53,6 +53,9 @@ HEAVY = {
     "tensorrt": set(),  # by its name in a table: engines/tensorrt_build.py
     "tensorrt_rtx": set(),
     "wfdb": {"ecgscreen/readers/wfdb_library.py"},
+    "pydicom": {"ecgscreen/readers/dicom.py"},
+    "edfio": {"ecgscreen/readers/edf.py"},
+    "ecgdatakit": {"ecgscreen/readers/vendor.py"},
     "pandas": set(),
     "scipy": set(),
 }

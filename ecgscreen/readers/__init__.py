@@ -1,4 +1,4 @@
-"""Readers: one explicit table from suffix to reader, one file per format family."""
+"""Readers: WFDB and tables by their suffix, all else by content; a file a format family."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ecgscreen.readers.base import Reader, reason_of
+from ecgscreen.readers.by_content import read_by_content
+from ecgscreen.readers.tables import TABLE_SUFFIXES, read_table
 from ecgscreen.readers.wfdb_record import read_wfdb
 from ecgscreen.recording import Recording, RecordingError, SkippedRecording, SkipReason
 
-READERS: Mapping[str, Reader] = MappingProxyType({".hea": read_wfdb})
-"""Suffix of the file that names a recording -> its reader."""
+READERS: Mapping[str, Reader] = MappingProxyType(
+    {".hea": read_wfdb, **dict.fromkeys(TABLE_SUFFIXES, read_table)}
+)
+"""Suffix of the file that names a recording -> its reader; all others are told by content."""
 
 
 def read_recording(path: Path, root: Path | None = None) -> Recording | SkippedRecording:
@@ -20,7 +24,9 @@ def read_recording(path: Path, root: Path | None = None) -> Recording | SkippedR
     Parameters
     ----------
     path
-        The file that names the recording: a WFDB header.
+        The file that names the recording: a WFDB header, a table with a side-car, or a file of
+        any other format (see `ecgscreen.readers.formats`); ``file/member`` for one of several
+        that a file holds.
     root
         The folder given to the scan; nothing outside it is read, and symbolic links that
         leave it are refused. Default: the file's own folder.
@@ -30,11 +36,7 @@ def read_recording(path: Path, root: Path | None = None) -> Recording | SkippedR
     The recording (signal float32, shape (n_leads, n_samples), mV), or the reason why there is
     none. No content of a file raises an exception.
     """
-    reader = READERS.get(path.suffix.casefold())
-    if reader is None:
-        return SkippedRecording(
-            path, SkipReason.UNSUPPORTED, f"expected a file ending in {', '.join(READERS)}"
-        )
+    reader = READERS.get(path.suffix.casefold(), read_by_content)
     try:
         return reader(path, path.parent if root is None else root)
     except RecordingError as error:

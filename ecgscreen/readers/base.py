@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 from typing import Protocol
 
-from ecgscreen.recording import Recording, SkipReason
+from ecgscreen.recording import Recording, RecordingError, SkipReason
 
 MAX_SIGNALS = 512
 """Signals of one recording. A body-surface map has about 250."""
@@ -20,6 +20,7 @@ MAX_SAMPLING_RATE = 100_000.0
 would multiply its length by 100,000; no recorder goes beyond the second."""
 
 _TOKEN_LENGTH = 24
+_TEXT_LENGTH = 300
 
 
 class Reader(Protocol):
@@ -49,6 +50,42 @@ class Reader(Protocol):
         ...
 
 
+def check_sampling_rate(rate: float) -> float:
+    """Give the sampling rate back if an ECG can be read at it.
+
+    Raises
+    ------
+    RecordingError
+        BAD_SAMPLING_RATE if it lies outside the limits, or is no number.
+    """
+    if not MIN_SAMPLING_RATE <= rate <= MAX_SAMPLING_RATE:
+        raise RecordingError(
+            SkipReason.BAD_SAMPLING_RATE,
+            f"{rate:.6g} Hz, expected {MIN_SAMPLING_RATE:g} to {MAX_SAMPLING_RATE:g} Hz",
+        )
+    return rate
+
+
+def check_size(n_signals: int, n_samples: int) -> None:
+    """Check the size of a recording before anything of it is allocated.
+
+    Raises
+    ------
+    RecordingError
+        NO_SIGNALS if there is nothing, TOO_LARGE beyond `MAX_SIGNALS` or `MAX_SAMPLES`.
+    """
+    if n_signals < 1 or n_samples < 1:
+        raise RecordingError(
+            SkipReason.NO_SIGNALS, f"{n_signals} x {n_samples} samples, expected some"
+        )
+    if n_signals > MAX_SIGNALS or n_signals * n_samples > MAX_SAMPLES:
+        raise RecordingError(
+            SkipReason.TOO_LARGE,
+            f"{n_signals} x {n_samples} samples, the limits are {MAX_SIGNALS} signals and "
+            f"{MAX_SAMPLES} samples",
+        )
+
+
 def safe_token(text: str | bytes) -> str:
     """Make a token of a file fit for a report: short, printable ASCII only.
 
@@ -67,6 +104,11 @@ def safe_token(text: str | bytes) -> str:
     if len(text) > _TOKEN_LENGTH or len(shown) > _TOKEN_LENGTH:
         return shown[:_TOKEN_LENGTH] + "..."
     return shown
+
+
+def safe_text(text: str) -> str:
+    """Make a sentence from another process fit for a report: printable ASCII, 300 characters."""
+    return text[:_TEXT_LENGTH].encode("unicode_escape").decode("ascii")[:_TEXT_LENGTH]
 
 
 def reason_of(error: OSError) -> tuple[SkipReason, str]:

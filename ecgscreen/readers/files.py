@@ -29,6 +29,8 @@ class InsideFile:
 
     Attributes
     ----------
+    descriptor
+        Of the open file; closed at the end of the context.
     size
         In bytes, when it was opened.
 
@@ -40,7 +42,7 @@ class InsideFile:
         If the file cannot be opened.
     """
 
-    __slots__ = ("_descriptor", "size")
+    __slots__ = ("descriptor", "size")
 
     def __init__(self, path: str, root: Path) -> None:
         try:
@@ -51,17 +53,17 @@ class InsideFile:
             raise RecordingError(SkipReason.NOT_A_FILE, "the name cannot be a file's") from error
         if not stat.S_ISREG(mode):
             raise _not_regular(mode)
-        self._descriptor = os.open(path, _OPEN_FLAGS)
+        self.descriptor = os.open(path, _OPEN_FLAGS)
         try:
-            status = os.fstat(self._descriptor)
+            status = os.fstat(self.descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise _not_regular(status.st_mode)
-            if not _lies_inside(_real_path(self._descriptor, path), str(root)):
+            if not _lies_inside(_real_path(self.descriptor, path), str(root)):
                 raise RecordingError(
                     SkipReason.OUTSIDE_FOLDER, "a symbolic link leads out of the folder given"
                 )
         except BaseException:
-            os.close(self._descriptor)
+            os.close(self.descriptor)
             raise
         self.size = status.st_size
 
@@ -69,7 +71,7 @@ class InsideFile:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
     def read(self, n_bytes: int, offset: int = 0) -> bytes:
         """Read a range; the caller has checked it against `size`.
@@ -86,14 +88,14 @@ class InsideFile:
         RecordingError
             TRUNCATED if the file ends before.
         """
-        content = os.pread(self._descriptor, n_bytes, offset)
+        content = os.pread(self.descriptor, n_bytes, offset)
         if len(content) == n_bytes:
             return content
         # One call returns at most 2 GiB, and less where a network drive says so.
         parts = [content]
         n_read = len(content)
         while n_read < n_bytes and parts[-1]:
-            parts.append(os.pread(self._descriptor, n_bytes - n_read, offset + n_read))
+            parts.append(os.pread(self.descriptor, n_bytes - n_read, offset + n_read))
             n_read += len(parts[-1])
         if n_read < n_bytes:
             raise RecordingError(

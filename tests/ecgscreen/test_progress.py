@@ -164,7 +164,7 @@ def test_an_empty_folder_is_a_clear_word() -> None:
     assert "flagged" not in text.lower()
     assert ".hea" not in text
     others = printed(summary(MIXED, n_scored=0), width=132, provenance=ignoring(8))
-    assert "8 other files ignored: a recording is a .hea header with its signal file." in others
+    assert "8 other files ignored: none of them is of a format that is read" in others
 
 
 @pytest.mark.parametrize("width", [40, 80])

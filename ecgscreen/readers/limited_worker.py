@@ -1,0 +1,117 @@
+"""The other side of `ecgscreen.readers.limited`: runs in the child process."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import resource
+import socket
+import struct
+import warnings
+import zlib
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+
+from ecgscreen.readers.signals import Signals, recording_of
+from ecgscreen.recording import RecordingError, SkipReason
+
+MEMORY_LIMIT_BYTES = 4 << 30
+"""Of address space, all of Python included."""
+
+CPU_LIMIT_S = 60
+"""For one recording; ends a parser that hangs even if nobody waits for it any more."""
+
+_MODULES = frozenset({"dicom", "edf", "hdf5_layouts", "vendor"})
+
+_WHAT_PARSERS_RAISE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    NameError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    SyntaxError,  # of XML: xml.etree.ElementTree.ParseError
+    TypeError,
+    ValueError,
+    Warning,
+    struct.error,
+    zlib.error,
+)
+"""On content that they do not expect."""
+
+
+def serve(connection: int) -> None:
+    """Answer requests until the other side hangs up.
+
+    Parameters
+    ----------
+    connection
+        Descriptor of a socket; a request is a line of JSON with a file's descriptor.
+    """
+    _limit()
+    logging.disable()
+    warnings.simplefilter("ignore")
+    with socket.socket(fileno=connection) as channel:
+        while True:
+            line, descriptors, _, _ = socket.recv_fds(channel, 1 << 16, 1)
+            if not line or not descriptors:
+                return
+            try:
+                reply, samples = _answer(json.loads(line), descriptors[0])
+            finally:
+                for descriptor in descriptors:
+                    os.close(descriptor)
+            text = json.dumps(reply).encode()
+            channel.sendall(struct.pack(">QQ", len(text), samples.nbytes) + text)
+            channel.sendall(samples)
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump holds a patient's data
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+
+def _answer(
+    request: Mapping[str, str], descriptor: int
+) -> tuple[dict[str, object], memoryview[int]]:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    used = int(usage.ru_utime + usage.ru_stime)
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (used + CPU_LIMIT_S, hard))
+    nothing = memoryview(b"")
+    try:
+        if request["module"] not in _MODULES:
+            raise RecordingError(SkipReason.UNSUPPORTED, "no such parser")
+        parser = import_module(f"ecgscreen.readers.{request['module']}")
+        path = f"/proc/self/fd/{descriptor}"
+        if request["call"] == "members":
+            return {"members": parser.members(path)}, nothing
+        signals: Signals = parser.read(path, request["member"])
+        recording = recording_of(signals, Path("recording"))
+    except RecordingError as error:
+        return {"reason": error.reason.value, "detail": error.detail}, nothing
+    except MemoryError:
+        return {
+            "reason": SkipReason.TOO_LARGE.value,
+            "detail": f"its parser wants more than {MEMORY_LIMIT_BYTES >> 30} GiB of memory",
+        }, nothing
+    except _WHAT_PARSERS_RAISE as error:
+        # The message may quote the file: its type is all that is told.
+        return {
+            "reason": SkipReason.BAD_CONTENT.value,
+            "detail": f"its parser refused it ({type(error).__name__})",
+        }, nothing
+    return {
+        "shape": recording.signal.shape,
+        "sampling_rate": recording.sampling_rate,
+        "lead_names": recording.lead_names,
+        "amplitude_known": recording.amplitude_known,
+        "notes": recording.notes,
+    }, memoryview(recording.signal.tobytes())
