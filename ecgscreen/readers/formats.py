@@ -109,7 +109,9 @@ FORMATS = (
 """Every format but WFDB and the plain tables, which their names and side-cars tell."""
 
 
-_XML_SPACE = re.compile(r"\s+ | <\?.*?\?> | <!--.*?--> | <!DOCTYPE[^\[>]*>", re.VERBOSE | re.DOTALL)
+_XML_SPACE = re.compile(
+    r"\s+ | <\?.*?\?> | <!--.*?--> | <!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>", re.VERBOSE | re.DOTALL
+)
 _XML_ROOT = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)")
 
 

@@ -15,7 +15,8 @@ UV_PER_UNIT = 2.5
 
 
 def counts(recording: Recording, uv_per_unit: float = UV_PER_UNIT) -> NDArray[np.int16]:
-    return np.rint(recording.signal * 1000 / uv_per_unit).astype(np.int16)
+    samples: NDArray[np.int16] = np.rint(recording.signal * 1000 / uv_per_unit).astype(np.int16)
+    return samples
 
 
 def encoded(row: NDArray[np.int16]) -> str:
