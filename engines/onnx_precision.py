@@ -52,7 +52,7 @@ def with_precision(onnx_bytes: bytes, precision: str) -> bytes:
     if precision == "f32":
         return onnx_bytes
     model = _read(onnx_bytes)
-    _fold_batch_norms(model.graph)
+    fold_batch_norms(model.graph)
     _cast_body(model.graph, precision)
     if precision == "bf16":
         (domain,) = model.opset_import
@@ -79,7 +79,7 @@ def _read(onnx_bytes: bytes) -> onnx.ModelProto:
         ) from error
 
 
-def _fold_batch_norms(graph: onnx.GraphProto) -> None:
+def fold_batch_norms(graph: onnx.GraphProto) -> None:
     """Replace every convolution and the BatchNorm after it by one convolution with a bias."""
     from onnx import helper, numpy_helper
 
@@ -103,7 +103,7 @@ def _fold_batch_norms(graph: onnx.GraphProto) -> None:
         conv.input[:] = [conv.input[0], *names]
         conv.output[0] = node.output[0]
     used = {name for node in nodes for name in node.input}
-    _replace_nodes(graph, nodes)
+    replace_nodes(graph, nodes)
     del graph.initializer[:]
     graph.initializer.extend(
         numpy_helper.from_array(array, name) for name, array in constants.items() if name in used
@@ -144,13 +144,14 @@ def _cast_body(graph: onnx.GraphProto, precision: str) -> None:
                 )
             node.input[place] = casts[name]
         nodes.append(node)
-    _replace_nodes(graph, nodes)
+    replace_nodes(graph, nodes)
     for tensor in graph.initializer:
         if tensor.name in weights:
             tensor.CopyFrom(_rounded(tensor, kind))
 
 
-def _replace_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
+def replace_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
+    """Put other nodes in the place of a graph's own."""
     # Copies, since deleting from the graph takes its own nodes' content away.
     copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]

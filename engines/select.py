@@ -33,8 +33,8 @@ def load_engine(
     """
     if precision == "int8" and name in ENGINES:
         raise EngineUnavailableError(
-            f"{name} has no int8 yet: it ships only once it is calibrated on training recordings "
-            "and moves no macro AUC by more than .001",
+            f"{name} has no int8: quantised after training, the encoder moves scores by more than "
+            "the .01 that is allowed",
             "use --precision auto",
         )
     if name == "openvino":

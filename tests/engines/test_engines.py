@@ -194,7 +194,7 @@ def test_unknown_precision(onnx_bytes: bytes, name: str, precision: str, advice:
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_what_is_not_verified_is_not_offered(onnx_bytes: bytes, name: str) -> None:
-    with pytest.raises(EngineUnavailableError, match=f"{name} has no int8 yet: it ships only"):
+    with pytest.raises(EngineUnavailableError, match=f"{name} has no int8: quantised"):
         load_engine(name, onnx_bytes, precision="int8")
 
 
