@@ -34,8 +34,8 @@ NARROW = 60
 
 DIAGNOSES_SHOWN = 20
 
-OTHER_REPORTS = ("report.h5", "summary.json", "run.json")
-"""Named in the summary beside ``report.csv``."""
+OTHER_REPORTS = ("report.csv", "report.h5", "summary.json", "run.json")
+"""Named in the summary beside ``report.html``."""
 
 NOT_A_DEVICE = "Not a medical device. No flag, or no score, does not mean a normal ECG."
 
@@ -174,7 +174,7 @@ def print_summary(
     if summary.not_scored:
         _print_not_scored(console, summary)
     # Not wrapped: it is there to be copied.
-    reports = f"\nReports {printable(str(folder / 'report.csv'))}, {', '.join(OTHER_REPORTS)}"
+    reports = f"\nReports {printable(str(folder / 'report.html'))}, {', '.join(OTHER_REPORTS)}"
     console.print(Text(reports), soft_wrap=True)
     engine = provenance.engine
     why = provenance.engine_reason

@@ -14,6 +14,7 @@ from ecgscreen.bundle import Bundle, default_bundle, load_bundle
 from ecgscreen.diagnoses import load_list
 from ecgscreen.discover import Discovery
 from ecgscreen.errors import EngineError, UsageError
+from ecgscreen.locate import read_shown
 from ecgscreen.preparation import PreparedRecord, prepare_all
 from ecgscreen.prompts import embed_list
 from ecgscreen.publish import JsonValue, make_private_folder, storing
@@ -54,6 +55,8 @@ class ScanOptions:
     calibration
         A file of ``ecgscreen calibrate``: its thresholds and probabilities come before the
         bundle's.
+    language
+        Of what is written for a reader: ``en`` or ``de``.
     """
 
     roots: tuple[Path, ...]
@@ -66,6 +69,7 @@ class ScanOptions:
     threads: int = 0
     workers: int = 0
     calibration: Path | None = None
+    language: str = "en"
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,8 @@ def scan(
         directions=prompts.directions,
         reference_scores=None if reference is None else score(reference, prompts.directions),
         provenance=provenance,
+        language=options.language,
+        read=lambda name: read_shown(name, options.roots),
     )
     return ScanResult(write_reports(report, options.out), provenance)
 
@@ -224,4 +230,5 @@ def _arguments(options: ScanOptions) -> dict[str, JsonValue]:
         "threads": options.threads,
         "workers": options.workers,
         "calibration": None if options.calibration is None else str(options.calibration),
+        "language": options.language,
     }

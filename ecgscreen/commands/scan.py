@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecgscreen.commands.options import Bundle, Calibration, Engine, Precision, Quiet, parse_path
+from ecgscreen.commands.options import (
+    Bundle,
+    Calibration,
+    Engine,
+    Language,
+    Precision,
+    Quiet,
+    parse_path,
+)
 
 if TYPE_CHECKING:
     from ecgscreen.progress import ScanProgress
@@ -45,6 +53,7 @@ def scan(
     workers: Annotated[
         int, typer.Option(min=0, max=256, help="Processes that read files; 0: only this one.")
     ] = 0,
+    language: Language = "en",
     quiet: Quiet = False,
 ) -> None:
     """Score every recording and write the reports."""
@@ -64,6 +73,7 @@ def scan(
         threads=threads,
         workers=workers,
         calibration=calibration,
+        language=language,
     )
     console = stderr_console(quiet=quiet)
     with ScanProgress(console) as progress:

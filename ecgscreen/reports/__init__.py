@@ -16,6 +16,7 @@ from ecgscreen.reports.content import (
 )
 from ecgscreen.reports.csv import CsvReport
 from ecgscreen.reports.hdf5 import Hdf5Report
+from ecgscreen.reports.html import HtmlReport
 from ecgscreen.reports.json_summary import write_run, write_summary
 from ecgscreen.reports.tally import RunSummary, Tally
 
@@ -24,6 +25,7 @@ __all__ = ["DiagnosisRow", "Provenance", "Report", "RunSummary", "write_reports"
 ROW_REPORTS: Mapping[str, Callable[[Path, Report], ReportWriter]] = {
     "report.h5": Hdf5Report,
     "report.csv": CsvReport,
+    "report.html": HtmlReport,
 }
 """Every form that has a row a recording, and what writes it."""
 

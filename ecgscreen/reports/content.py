@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version as package_version
@@ -14,10 +14,14 @@ from numpy.typing import NDArray
 
 from ecgscreen.calibration import PlattScaling, probabilities
 from ecgscreen.publish import JsonValue
+from ecgscreen.recording import Recording, SkippedRecording
 from ecgscreen.results import RecordResult
 from ecgscreen.run_store import RunStore
 from ecgscreen.scoring import flags, percentiles, record_embedding, score
 from engines.base import EngineInfo
+
+NORMAL_CODES = frozenset({"NORM", "SR"})
+"""A normal ECG and sinus rhythm: flagged like any other line of a list, and never urgent."""
 
 SEVERITIES = ("critical", "attention", "info")
 """Worst first."""
@@ -52,6 +56,11 @@ class DiagnosisRow:
     threshold: float = float("nan")
     criterion: str = ""
     platt: PlattScaling | None = None
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether a flag of this line says that something is not normal."""
+        return self.code not in NORMAL_CODES
 
     def __post_init__(self) -> None:
         if self.severity not in SEVERITIES:
@@ -129,6 +138,11 @@ class Report:
         float32, shape (R, K): the scores of the bundle's reference population; None without.
     provenance
         How it was made.
+    language
+        Of `ecgscreen.reports.html.words.LANGUAGES`, for what a person reads.
+    read
+        Reads a recording again by its name in the reports, for its strip; None where the
+        recordings are not at hand.
     """
 
     store: RunStore
@@ -136,6 +150,8 @@ class Report:
     directions: NDArray[np.float64]
     reference_scores: NDArray[np.float32] | None
     provenance: Provenance
+    language: str = "en"
+    read: Callable[[str], Recording | SkippedRecording] | None = None
 
     def __post_init__(self) -> None:
         if self.directions.ndim != 2 or len(self.directions) != len(self.diagnoses):
@@ -147,6 +163,16 @@ class Report:
     def thresholds(self) -> NDArray[np.float64]:
         """float64, shape (K,); NaN where there is none."""
         return np.array([row.threshold for row in self.diagnoses], np.float64)
+
+    @property
+    def has_percentiles(self) -> bool:
+        """Whether there is a reference population."""
+        return self.reference_scores is not None and len(self.reference_scores) > 0
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether any diagnosis is calibrated."""
+        return any(row.platt is not None for row in self.diagnoses)
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,6 +66,8 @@ class RunSummary:
         Recordings without score, by class of fault, commonest first.
     n_flagged
         Recordings with at least one flag.
+    n_with_finding
+        Those of them with a flag that is not of a normal finding.
     diagnoses
         As in the list.
     not_scored
@@ -75,6 +77,7 @@ class RunSummary:
     by_status: Mapping[Status, int]
     by_reason: Mapping[str, int]
     n_flagged: int
+    n_with_finding: int
     diagnoses: tuple[DiagnosisSummary, ...]
     not_scored: tuple[RecordResult, ...]
 
@@ -107,6 +110,8 @@ class Tally:
         self._by_status: Counter[Status] = Counter()
         self._by_reason: Counter[str] = Counter()
         self._n_flagged = 0
+        self._n_with_finding = 0
+        self._is_finding = np.array([row.is_finding for row in diagnoses], np.bool_)
         self._flagged = np.zeros(len(diagnoses), np.int64)
         self._highest: list[list[RankedRecord]] = [[] for _ in diagnoses]
         self._not_scored: list[RecordResult] = []
@@ -116,6 +121,7 @@ class Tally:
         self._by_status.update(result.status for result in block.results)
         raised = block.flags == 1
         self._n_flagged += int(raised.any(axis=1).sum())
+        self._n_with_finding += int(raised[:, self._is_finding].any(axis=1).sum())
         self._flagged += raised.sum(axis=0)
         missed = [result for result in block.results if result.status is not Status.SCORED]
         self._by_reason.update(result.reason for result in missed)
@@ -141,6 +147,7 @@ class Tally:
             by_status={status: self._by_status[status] for status in Status},
             by_reason=dict(sorted(self._by_reason.items(), key=lambda item: (-item[1], item[0]))),
             n_flagged=self._n_flagged,
+            n_with_finding=self._n_with_finding,
             diagnoses=tuple(
                 DiagnosisSummary(row, int(count), tuple(highest))
                 for row, count, highest in zip(

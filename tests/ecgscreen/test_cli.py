@@ -85,8 +85,8 @@ def test_every_recording_scored_is_0(
     assert result.code == ExitCode.OK
     assert result.out == ""
     assert "4 of 4 recordings scored" in result.err
-    assert str(out / "report.csv") in result.err
-    names = {"report.h5", "report.csv", "summary.json", "run.json"}
+    assert str(out / "report.html") in result.err
+    names = {"report.h5", "report.csv", "report.html", "summary.json", "run.json"}
     assert names <= {path.name for path in out.iterdir()}
     assert json.loads((out / "summary.json").read_text(encoding="utf-8"))["exit_code"] == 0
 

@@ -65,7 +65,7 @@ def summary(
     ]
     by_status = dict.fromkeys(Status, 0) | {Status.SCORED: n_scored, Status.ERROR: n_error}
     return RunSummary(
-        by_status, {"signal file truncated": n_error}, 16, diagnoses, tuple(missed[:10])
+        by_status, {"signal file truncated": n_error}, 16, 16, diagnoses, tuple(missed[:10])
     )
 
 
@@ -170,7 +170,7 @@ def test_an_empty_folder_is_a_clear_word() -> None:
 @pytest.mark.parametrize("width", [40, 80])
 def test_where_the_reports_are_can_be_copied(width: int) -> None:
     folder = Path("/a/folder/that/is/longer/than/forty/columns/screening")
-    assert f"Reports {folder}/report.csv, report.h5, summary.json" in printed(
+    assert f"Reports {folder}/report.html, report.csv, report.h5, summary.json" in printed(
         summary(MIXED), width, folder
     )
 

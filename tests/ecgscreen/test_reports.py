@@ -386,7 +386,7 @@ def test_reports_that_fail_leave_the_old_ones_whole(
 ) -> None:
     write_reports(make_report(tmp_path, RESULTS[:2]), tmp_path)
     before = contents(tmp_path)
-    assert sorted(before) == ["report.csv", "report.h5", "run.json", "summary.json"]
+    assert sorted(before) == ["report.csv", "report.h5", "report.html", "run.json", "summary.json"]
     monkeypatch.setattr(run_store, "SHARD_RECORDS", 3)
     monkeypatch.setattr(run_store, "BLOCK_RECORDS", 3)
     report = make_report(tmp_path, RESULTS)
@@ -426,7 +426,7 @@ def test_reports_are_for_their_owner(folder: tuple[Path, RunSummary]) -> None:
     modes = {path.name: path.stat().st_mode & 0o777 for path in folder[0].iterdir()}
     assert modes.pop("store") == 0o700
     assert set(modes.values()) == {0o600}
-    assert sorted(modes) == ["report.csv", "report.h5", "run.json", "summary.json"]
+    assert sorted(modes) == ["report.csv", "report.h5", "report.html", "run.json", "summary.json"]
 
 
 def test_a_report_that_does_not_fit_together_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,126 @@
+"""The recordings with a finding, worst first: figures, and the strip as the recording came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from ecgscreen.recording import LEADS, SkippedRecording
+from ecgscreen.reports.content import Report
+from ecgscreen.reports.html.overview import table
+from ecgscreen.reports.html.rows import Row
+from ecgscreen.reports.html.words import Words
+from ecgscreen.reports.tally import RunSummary
+from ecgscreen.results import printable
+from ecgscreen.strip import STRIP_S, cut_segment, draw_strip
+
+MAX_STRIP_SAMPLES = 1 << 25
+"""Larger recordings, all leads together, are not read again for a strip: 128 MB."""
+
+
+def flagged_section(
+    rows: Sequence[Row], summary: RunSummary, report: Report, words: Words
+) -> Iterator[str]:
+    """Yield the section, an article a recording.
+
+    Parameters
+    ----------
+    rows
+        Those to draw, worst first.
+    summary
+        For how many there are.
+    report
+        For the diagnoses and the recordings.
+    words
+        Of the page.
+    """
+    yield (
+        f'<section aria-labelledby="strips"><h2 id="strips">{words["strips"]}</h2>\n'
+        f'<p class="screen"><a href="#table-title">{words["back"]}</a></p>\n'
+    )
+    if not rows:
+        yield f"<p>{words['strips_none']}</p>\n"
+    elif summary.n_with_finding > len(rows):
+        shown, n = words.count(len(rows)), words.count(summary.n_with_finding)
+        yield f"<p>{words['strips_capped'].format(shown=shown, n=n)}</p>\n"
+    if n_normal := summary.n_flagged - summary.n_with_finding:
+        yield f"<p>{words['strips_normal'].format(n=words.count(n_normal))}</p>\n"
+    for row in rows:
+        yield _article(row, report, words)
+    yield "</section>\n"
+
+
+def _article(row: Row, report: Report, words: Words) -> str:
+    name = escape(row.name)
+    spoken = escape(words["reviewed_one"].format(name=row.name))
+    return (
+        f'<article id="r-{row.record_id}" tabindex="-1" aria-labelledby="n-{row.record_id}">'
+        f'<header><h3 id="n-{row.record_id}">{name}</h3>'
+        f'<label class="screen" hidden><input type="checkbox" data-id="{row.record_id}" '
+        f'aria-label="{spoken}"> {words["reviewed"]}</label></header>\n'
+        f"{_figures(row, report, words)}{_facts(row, words)}{_strip(row, report, words)}"
+        "</article>\n"
+    )
+
+
+def _figures(row: Row, report: Report, words: Words) -> str:
+    columns = [(words["flagged"], ""), (words["score"], "number"), (words["threshold"], "number")]
+    if report.has_percentiles:
+        columns.append((words["percentile"], "number"))
+    if report.has_probabilities:
+        columns.append((words["probability"], "number"))
+
+    def figure(values: list[int | None], k: int, factor: int, digits: int) -> str:
+        value = values[k] if values else None
+        return "" if value is None else words.number(value / factor, digits)
+
+    cells = []
+    for k in row.flagged:
+        diagnosis = report.diagnoses[k]
+        normal = "" if diagnosis.is_finding else " normal"
+        cells.append(
+            [
+                f'<span class="flag {diagnosis.severity}{normal}">'
+                f"{escape(printable(diagnosis.name))}</span>",
+                figure(row.scores, k, 1000, 3),
+                words.number(diagnosis.threshold, 3),
+                *([figure(row.percentiles, k, 10, 1)] if report.has_percentiles else []),
+                *([figure(row.probabilities, k, 1000, 3)] if report.has_probabilities else []),
+            ]
+        )
+    return table(columns, cells, words["flagged"])
+
+
+def _facts(row: Row, words: Words) -> str:
+    n_leads = len(row.leads.split())
+    leads = f"{n_leads}/{len(LEADS)}" + (f" ({row.leads})" if n_leads < len(LEADS) else "")
+    facts = [(words["quality"], row.quality), (words["leads"], leads)]
+    if row.length_s is not None and row.rate is not None:
+        length = f"{words.number(row.length_s, 1)} s, {words.number(row.rate, 0)} Hz"
+        facts.append((words["length"], length))
+    if row.notes:
+        facts.append((words["notes"], row.notes))
+    text = " · ".join(f'<span class="soft">{key}:</span> {escape(value)}' for key, value in facts)
+    return f'<p class="facts">{text}</p>\n'
+
+
+def _strip(row: Row, report: Report, words: Words) -> str:
+    n_samples = (row.length_s or 0) * (row.rate or 0) * len(row.leads.split())
+    if report.read is None:
+        return _without(words["no_source"], words)
+    if n_samples > MAX_STRIP_SAMPLES:
+        return _without(words["too_long"], words)
+    recording = report.read(row.path or row.name)
+    if isinstance(recording, SkippedRecording):
+        return _without(f"{words.reason(recording.reason)}: {recording.detail}", words)
+    segment = cut_segment(recording, row.start_s or 0.0)
+    chosen = ""
+    if recording.duration_s > STRIP_S:
+        worst = printable(report.diagnoses[row.flagged[0]].name)
+        chosen = f'<p class="facts">{escape(words["window"].format(name=worst))}</p>\n'
+    drawing = draw_strip(segment, row.name, words.language, with_paper_definition=False)
+    return f"{chosen}{drawing}\n"
+
+
+def _without(reason: str, words: Words) -> str:
+    return f"<p>{escape(printable(words['no_strip'].format(reason=reason)))}</p>\n"

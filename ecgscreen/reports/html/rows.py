@@ -1,0 +1,204 @@
+"""The rows of ``report.html``: compact, kept on disk, and ordered worst first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tempfile
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.reports.content import SEVERITIES, Report, ScoredBlock
+from ecgscreen.reports.csv import order_flagged
+from ecgscreen.reports.html.words import Words, load_words
+from ecgscreen.results import RecordResult, Status, printable
+
+STATUSES = tuple(Status)
+
+
+class Row(NamedTuple):
+    """A recording as the page holds it; in JSON, an array of these in this order."""
+
+    name: str
+    """Printable; told from others by `record_id`."""
+    record_id: str
+    status: int
+    """Index into `STATUSES`."""
+    reason: str
+    detail: str
+    quality: str
+    leads: str
+    notes: str
+    length_s: float | None
+    rate: float | None
+    flagged: list[int]
+    """Which diagnoses, worst first."""
+    scores: list[int | None]
+    """K cosines in thousandths; empty without result, as the next two are without a value."""
+    percentiles: list[int | None]
+    """In tenths of a percent."""
+    probabilities: list[int | None]
+    """In thousandths."""
+    start_s: float | None
+    """Where the window begins that speaks most for the worst flag, in seconds."""
+    path: str
+    """The name that it is read by, where that is not printable; else empty."""
+
+
+class RowStore:
+    """Collects the rows of a run in a file without a name; memory holds 32 bytes a row.
+
+    Parameters
+    ----------
+    folder
+        Where the file is made: what it holds belongs to the report's folder.
+    report
+        What is reported.
+    """
+
+    def __init__(self, folder: Path, report: Report) -> None:
+        self._diagnoses = report.diagnoses
+        self._thresholds = report.thresholds
+        self._words = load_words(report.language)
+        self._normal = [not row.is_finding for row in report.diagnoses]
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by `close`
+        self._sha256 = hashlib.sha256()
+        self._ends = array("q")
+        self._urgency = array("B")
+        self._percentile = array("f")
+        self._margin = array("f")
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all rows, hexadecimal: the same for the same results."""
+        return self._sha256.hexdigest()
+
+    def write(self, block: ScoredBlock) -> None:
+        """Add the block's rows."""
+        scores = _whole(block.scores, 1000)
+        percentiles = _whole(block.percentiles, 10)
+        probabilities = _whole(block.probabilities, 1000)
+        end = self._ends[-1] if self._ends else 0
+        for number, result in enumerate(block.results):
+            flagged = self._worst_first(block, number)
+            row = _row(
+                result,
+                self._words,
+                flagged,
+                _start(block, number, flagged),
+                [_shown(each[number]) for each in (scores, percentiles, probabilities)],
+            )
+            line = json.dumps(row, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+            self._file.write(line)
+            self._sha256.update(line)
+            end += len(line)
+            self._ends.append(end)
+            self._rank(block, number, flagged, result.status)
+
+    def worst_first(self, n: int) -> Iterator[bytes]:
+        """Yield the JSON of the `n` worst rows: what is flagged, then what was not scored.
+
+        Of the flagged, by severity of the worst finding, then by percentile, then by how far
+        the score lies above its threshold. Last comes what is flagged as normal only, and what
+        is not flagged. Otherwise as in the other reports, by path.
+        """
+        keys = (-np.array(self._margin), -np.array(self._percentile), np.array(self._urgency))
+        for index in np.lexsort(keys)[:n].tolist():
+            start = self._ends[index - 1] if index else 0
+            self._file.seek(start)
+            yield self._file.read(self._ends[index] - start)
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._file.close()
+
+    def _worst_first(self, block: ScoredBlock, number: int) -> list[int]:
+        flagged = np.flatnonzero(block.flags[number] == 1)
+        if not len(flagged):
+            return []
+        margin = block.scores[number] - self._thresholds
+        order = order_flagged(self._diagnoses, flagged, block.percentiles[number], margin)
+        return sorted(order, key=lambda k: self._normal[k])  # stable: findings first
+
+    def _rank(self, block: ScoredBlock, number: int, flagged: list[int], status: Status) -> None:
+        worst = flagged[0] if flagged else None
+        if worst is not None and not self._normal[worst]:
+            urgency = SEVERITIES.index(self._diagnoses[worst].severity)
+        elif status is not Status.SCORED:
+            urgency = len(SEVERITIES)
+        else:
+            urgency = len(SEVERITIES) + (1 if worst is not None else 2)
+        self._urgency.append(urgency)
+        by_score = worst is not None and urgency < len(SEVERITIES)
+        self._percentile.append(
+            float(np.nan_to_num(block.percentiles[number, worst])) if by_score else 0.0
+        )
+        self._margin.append(
+            float(block.scores[number, worst] - self._thresholds[worst]) if by_score else 0.0
+        )
+
+
+def _row(
+    result: RecordResult,
+    words: Words,
+    flagged: list[int],
+    start_s: float | None,
+    values: list[list[int | None]],
+) -> Row:
+    scores, percentiles, probabilities = values
+    return Row(
+        name=printable(result.path),
+        record_id=result.record_id,
+        status=STATUSES.index(result.status),
+        reason=words.reason(printable(result.reason)),
+        detail=printable(" ".join(result.detail.split())),
+        quality=words.quality_phrase(printable(result.quality)),
+        leads=" ".join(result.leads),
+        notes=printable("; ".join(result.notes)),
+        length_s=_known(result.duration_s),
+        rate=_known(result.sampling_rate),
+        flagged=flagged,
+        scores=scores,
+        percentiles=percentiles,
+        probabilities=probabilities,
+        start_s=start_s,
+        path="" if printable(result.path) == result.path else result.path,
+    )
+
+
+def _start(block: ScoredBlock, number: int, flagged: list[int]) -> float | None:
+    result = block.results[number]
+    if not flagged:
+        return None
+    rows = np.flatnonzero(block.windows.record == number)
+    if not len(rows):
+        return float(result.window_starts_s[0])
+    best = rows[int(np.argmax(block.windows.scores[rows, flagged[0]]))]
+    return float(block.windows.start_s[best])
+
+
+def _whole(values: NDArray[np.float32], factor: int) -> NDArray[np.float64]:
+    return np.rint(values.astype(np.float64) * factor)
+
+
+def _shown(values: NDArray[np.float64]) -> list[int | None]:
+    """Whole numbers, None for NaN; nothing where all of them are."""
+    known = ~np.isnan(values)
+    if known.all():
+        return [int(value) for value in values.tolist()]
+    if not known.any():
+        return []
+    return [None if math.isnan(value) else int(value) for value in values.tolist()]
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 3)

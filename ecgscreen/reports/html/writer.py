@@ -1,0 +1,117 @@
+"""Collects the rows of a run and makes the page of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ecgscreen.reports.content import Report, ScoredBlock
+from ecgscreen.reports.html.flagged import flagged_section
+from ecgscreen.reports.html.frame import foot, head
+from ecgscreen.reports.html.overview import overview
+from ecgscreen.reports.html.provenance import provenance_section
+from ecgscreen.reports.html.rows import STATUSES, Row, RowStore
+from ecgscreen.reports.html.words import Words, load_words
+from ecgscreen.reports.tally import RunSummary, Tally
+from ecgscreen.results import printable
+
+MAX_ROWS = 20_000
+"""Rows of the table: what a browser opens in a second or two. report.csv has all."""
+
+MAX_STRIPS = 100
+"""Strips of the page: a morning's reading, and about 2 MB."""
+
+RUN_DIGITS = 16
+
+
+class HtmlReport:
+    """Writes ``report.html`` when all rows are known, since the worst come first.
+
+    The page needs nothing but itself: style and script are part of it and named to the browser
+    by their hashes (Content-Security-Policy), so that nothing else can run or be fetched. Every
+    text of the run is escaped, file names above all. The same run gives the same bytes.
+    """
+
+    def __init__(self, path: Path, report: Report) -> None:
+        self._path = path
+        self._report = report
+        self._tally = Tally(report.diagnoses)
+        self._rows = RowStore(path.parent, report)
+
+    def write(self, block: ScoredBlock) -> None:
+        """Take the block's rows."""
+        self._tally.write(block)
+        self._rows.write(block)
+
+    def close(self) -> None:
+        """Write the page."""
+        try:
+            # A run that broke off has fewer rows; nothing is drawn for it.
+            if len(self._rows) == self._report.store.n_records:
+                with self._path.open("wb") as file:
+                    file.writelines(self._page())
+        finally:
+            self._rows.close()
+
+    def _page(self) -> Iterator[bytes]:
+        words = load_words(self._report.language)
+        summary = self._tally.summary()
+        run = self._rows.digest[:RUN_DIGITS]
+        n_strips = min(MAX_STRIPS, summary.n_with_finding)
+        strips = [Row(*json.loads(line)) for line in self._rows.worst_first(n_strips)]
+        yield head(words, self._report.provenance).encode()
+        yield overview(summary, self._report.provenance, words).encode()
+        yield _table(summary, words).encode()
+        for part in flagged_section(strips, summary, self._report, words):
+            yield part.encode()
+        yield provenance_section(self._report.provenance, run, words).encode()
+        yield b'<script type="application/json" id="content">'
+        yield from self._content(run, n_strips, words)
+        yield b"</script>\n"
+        yield foot().encode()
+
+    def _content(self, run: str, n_strips: int, words: Words) -> Iterator[bytes]:
+        """The rows as JSON that no HTML parser finds an end tag in."""
+        meta = {
+            "run": run,
+            "language": words.language,
+            "words": {**words.page, **words.script},
+            "statuses": [words[f"status_{status}"] for status in STATUSES],
+            "status_names": list(STATUSES),
+            "diagnoses": [
+                {
+                    "name": printable(row.name),
+                    "severity": row.severity,
+                    "finding": row.is_finding,
+                }
+                for row in self._report.diagnoses
+            ],
+            "strips": n_strips,
+            "percentiles": self._report.has_percentiles,
+            "probabilities": self._report.has_probabilities,
+        }
+        yield b'{"meta":' + _inert(json.dumps(meta, separators=(",", ":")).encode())
+        separator = b',"rows":['
+        for line in self._rows.worst_first(MAX_ROWS):
+            yield separator + _inert(line.rstrip())
+            separator = b",\n"
+        yield b"]}" if len(self._rows) else b',"rows":[]}'
+
+
+def _table(summary: RunSummary, words: Words) -> str:
+    """The place of the table, which the script fills."""
+    capped = ""
+    if summary.n_records > MAX_ROWS:
+        shown, n = words.count(MAX_ROWS), words.count(summary.n_records)
+        capped = f"<p>{words['table_worst'].format(shown=shown, n=n)}</p>"
+    return (
+        f'<section aria-labelledby="table-title"><h2 id="table-title" tabindex="-1">'
+        f"{words['table']}</h2>{capped}"
+        f'<div id="table"><noscript><p>{words["no_script"]}</p></noscript></div></section>\n'
+    )
+
+
+def _inert(content: bytes) -> bytes:
+    # ASCII it is already (json.dumps); "<" would begin "</script>" or "<!--".
+    return content.replace(b"<", b"\\u003c").replace(b">", b"\\u003e").replace(b"&", b"\\u0026")
