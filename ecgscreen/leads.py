@@ -18,6 +18,8 @@ _PREFIX = re.compile(
     """,
     re.VERBOSE,
 )
+_INVERTED = re.compile("(?:^|(?<=\\s))[-\N{MINUS SIGN}\N{EN DASH}](?=[aivm])")
+"""A minus that begins the name of a lead; the one in ``LEAD-II`` joins two words."""
 _SEPARATORS = re.compile(r"[\s_.]+")
 
 _OTHER_SPELLINGS = {
@@ -41,6 +43,29 @@ _STANDARD = {name.casefold(): name for name in LEADS} | _OTHER_SPELLINGS
 
 
 @lru_cache(maxsize=4096)
+def signed_lead_name(text: str) -> tuple[str, int] | None:
+    """Give the standard name of a lead, and -1 if it is the inverted lead.
+
+    Parameters
+    ----------
+    text
+        The name in the file, for example ``AVR``, ``-aVR``, ``Lead II``.
+
+    Returns
+    -------
+    A name of `LEADS` and 1 or -1, or None if the text names none of them.
+    """
+    if len(text) > _LONGEST_NAME:
+        return None
+    folded = unicodedata.normalize("NFKC", text).strip().casefold()
+    upright, n_signs = _INVERTED.subn("", folded, count=1)
+    prefix = _PREFIX.match(upright)
+    if prefix is not None:
+        upright = upright[prefix.end() :]
+    name = _STANDARD.get(_SEPARATORS.sub("", upright))
+    return None if name is None else (name, -1 if n_signs else 1)
+
+
 def standard_lead_name(text: str) -> str | None:
     """Give the standard name of a lead, whatever its spelling.
 
@@ -58,10 +83,5 @@ def standard_lead_name(text: str) -> str | None:
     -------
     A name of `LEADS`, or None if the text names none of them.
     """
-    if len(text) > _LONGEST_NAME:
-        return None
-    folded = unicodedata.normalize("NFKC", text).strip().casefold()
-    prefix = _PREFIX.match(folded)
-    if prefix is not None:
-        folded = folded[prefix.end() :]
-    return _STANDARD.get(_SEPARATORS.sub("", folded))
+    found = signed_lead_name(text)
+    return found[0] if found is not None and found[1] > 0 else None

@@ -16,10 +16,10 @@ from threading import Thread
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.assessment import assess
 from ecgscreen.discover import Found
 from ecgscreen.errors import WorkerError
 from ecgscreen.preprocess import Prepared, PreprocessConfig, preprocess
-from ecgscreen.quality import assess_quality
 from ecgscreen.readers import read_recording
 from ecgscreen.recording import LEADS, RecordingError, SkippedRecording, SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
@@ -83,7 +83,7 @@ def prepare_recording(found: Found, config: PreprocessConfig) -> PreparedRecord 
     recording = read_recording(found.path, found.root)
     if isinstance(recording, SkippedRecording):
         return _skipped(found.name, recording)
-    quality = assess_quality(recording)
+    recording, quality = assess(recording)
     problem = None
     if quality.reason is not None:
         problem = SkippedRecording(found.path, quality.reason, quality.detail)

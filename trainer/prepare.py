@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ecgscreen.assessment import assess
 from ecgscreen.preprocess import Prepared, PreprocessConfig, preprocess
-from ecgscreen.quality import assess_quality
 from ecgscreen.readers import read_recording
 from ecgscreen.recording import RecordingError, SkippedRecording, signal_fingerprint
 
@@ -31,10 +31,11 @@ def prepare_known(
     recording = read_recording(path, root)
     if isinstance(recording, SkippedRecording):
         return recording
-    quality = assess_quality(recording)
+    fingerprint = signal_fingerprint(recording)
+    recording, quality = assess(recording)
     if quality.reason is not None:
         return SkippedRecording(path, quality.reason, quality.detail)
     try:
-        return preprocess(recording, quality.usable, config), signal_fingerprint(recording)
+        return preprocess(recording, quality.usable, config), fingerprint
     except RecordingError as error:
         return SkippedRecording(path, error.reason, error.detail)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ecgscreen.leads import standard_lead_name
+from ecgscreen.leads import signed_lead_name, standard_lead_name
 from ecgscreen.readers.base import safe_token
 from ecgscreen.readers.units import millivolts_per_unit
 from ecgscreen.recording import RecordingError, SkipReason
@@ -24,7 +24,8 @@ class LeadChoice:
     names
         Standard lead names, one an index, no name twice.
     factors
-        From each signal's unit to mV; 1 where the unit is no voltage.
+        From each signal's unit to mV; 1 where the unit is no voltage. Negative for a lead that
+        the file has inverted.
     amplitude_known
         False if the unit of one of them is no voltage.
     notes
@@ -41,6 +42,8 @@ class LeadChoice:
 def choose_leads(descriptions: Sequence[str], units: Sequence[str]) -> LeadChoice:
     """Keep the standard leads; of a lead that occurs twice, the first.
 
+    An inverted lead (``-aVR``) is turned upright where the file has no upright one.
+
     Parameters
     ----------
     descriptions
@@ -54,15 +57,18 @@ def choose_leads(descriptions: Sequence[str], units: Sequence[str]) -> LeadChoic
         NO_KNOWN_LEAD if no description is a lead's name.
     """
     index_of: dict[str, int] = {}
-    unknown, repeated = [], []
+    unknown, repeated, turned = [], [], []
+    upright = {standard_lead_name(description) for description in descriptions}
     for index, description in enumerate(descriptions):
-        name = standard_lead_name(description)
-        if name is None:
+        name, sign = signed_lead_name(description) or (None, 1)
+        if name is None or (sign < 0 and name in upright):
             unknown.append(description)
         elif name in index_of:
             repeated.append(description)
         else:
             index_of[name] = index
+            if sign < 0:
+                turned.append(name)
     if not index_of:
         raise RecordingError(
             SkipReason.NO_KNOWN_LEAD,
@@ -77,11 +83,16 @@ def choose_leads(descriptions: Sequence[str], units: Sequence[str]) -> LeadChoic
         notes.append(f"leads left out, name occurs before: {_shown(repeated)}")
     if None in factors:
         unit = units[indices[factors.index(None)]]
-        notes.append(f"unit {safe_token(unit)} is no voltage: amplitude unknown")
+        notes.append(f"unit {safe_token(unit) or '(none)'} is no voltage: amplitude unknown")
+    if turned:
+        notes.append(f"turned upright, the file has them inverted: {_shown(turned)}")
     return LeadChoice(
         indices,
         tuple(index_of),
-        tuple(1.0 if factor is None else factor for factor in factors),
+        tuple(
+            (1.0 if factor is None else factor) * (-1.0 if name in turned else 1.0)
+            for name, factor in zip(index_of, factors, strict=True)
+        ),
         None not in factors,
         tuple(notes),
     )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecgscreen.leads import standard_lead_name
+from ecgscreen.leads import signed_lead_name, standard_lead_name
 from ecgscreen.recording import LEADS
 
 
@@ -49,3 +49,24 @@ def test_other_spellings(text: str, name: str) -> None:
 )
 def test_what_only_resembles_a_lead_is_unknown(text: str) -> None:
     assert standard_lead_name(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("-aVR", ("aVR", -1)),
+        ("\N{MINUS SIGN}AVR", ("aVR", -1)),
+        ("Lead -aVR", ("aVR", -1)),
+        ("-MLII", ("II", -1)),
+        ("LEAD-II", ("II", 1)),
+        ("ECG - V1", ("V1", 1)),
+        ("aVR", ("aVR", 1)),
+        ("--aVR", None),
+        ("-V7", None),
+    ],
+)
+def test_a_sign_that_begins_a_name_inverts_the_lead(
+    text: str, found: tuple[str, int] | None
+) -> None:
+    assert signed_lead_name(text) == found
+    assert standard_lead_name(text) == (found[0] if found and found[1] > 0 else None)

@@ -257,12 +257,22 @@ def test_unknown_and_repeated_leads_are_left_out_with_a_note(tmp_path: Path) -> 
     lines = "".join(f"a.dat 16 1/mV 16 0 0 0 0 {name}\n" for name in names)
     samples = np.arange(50, dtype=np.int16).reshape(10, 5)
     recording = read(write(tmp_path, "a 5 100 10\n" + lines, a_dat=samples))
-    assert recording.lead_names == ("II", "V5")
-    assert np.array_equal(recording.signal, samples.T[[1, 3]])
+    assert recording.lead_names == ("II", "aVR", "V5")
+    assert np.array_equal(recording.signal, [samples.T[1], -samples.T[2], samples.T[3]])
     assert recording.notes == (
-        "signals left out, no known lead: RESP, -aVR",
+        "signals left out, no known lead: RESP",
         "leads left out, name occurs before: MLII",
+        "turned upright, the file has them inverted: aVR",
     )
+
+
+def test_an_inverted_lead_gives_way_to_the_upright_one(tmp_path: Path) -> None:
+    lines = "".join(f"a.dat 16 1/mV 16 0 0 0 0 {name}\n" for name in ("-aVR", "aVR"))
+    samples = np.arange(20, dtype=np.int16).reshape(10, 2)
+    recording = read(write(tmp_path, "a 2 100 10\n" + lines, a_dat=samples))
+    assert recording.lead_names == ("aVR",)
+    assert np.array_equal(recording.signal, samples.T[[1]])
+    assert recording.notes == ("signals left out, no known lead: -aVR",)
 
 
 def test_what_the_header_leaves_out_has_the_defaults_of_the_standard(tmp_path: Path) -> None:
