@@ -75,10 +75,16 @@ def recordings_in(path: str, root: Path) -> list[str]:
         return []
     named_so = Path(name).suffix.casefold() in SUFFIXES
     try:
-        with InsideFile(path, root) as file:
-            form = format_of(file)
-            if form is not None and form.holds_several and find_spec(form.package):
-                return members_limited(form.module, file) or [""]
+        file = InsideFile(path, root)
     except (OSError, RecordingError):
         return [""] if named_so else []
-    return [""] if form is not None or named_so else []
+    with file:
+        try:
+            form = format_of(file)
+            if form is None:
+                return [""] if named_so else []
+            if form.holds_several and find_spec(form.package):
+                return members_limited(form.module, file)
+        except (OSError, RecordingError):
+            pass  # of a known format, or meant to be: reading it says what is wrong
+    return [""]

@@ -33,10 +33,10 @@ _FILTERS = frozenset({1, 2, 3, 6, 32000})
 
 
 def members(path: str) -> list[str]:
-    """Name the recordings of a file in the layout of CODE-15 % by their exam_id.
+    """Name the recordings of a file: an empty name for the only one in the layout of SPH.
 
-    Where there are none that tell them apart, the names are the row numbers from 0. A file of any
-    other layout has no members.
+    Those in the layout of CODE-15 % are named by their exam_id, or by their row from 0 where the
+    ids do not tell them apart. A file of any other layout, a report of ours for one, has none.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def members(path: str) -> list[str]:
 
     with h5py.File(path, "r") as file:
         if _CODE not in file:
-            return []
+            return [""] if _SPH in file else []
         return [str(number) for number in _names(file, _dataset(file, _CODE, 3).shape[0])]
 
 

@@ -92,7 +92,7 @@ def _recording(reply: dict[str, Any], samples: bytearray, path: Path) -> Recordi
 
 
 def members_limited(module: str, file: InsideFile) -> list[str]:
-    """Name the recordings of a file that holds several; empty if it is one recording.
+    """Name the recordings of a file; an empty name for the only one, nothing if it has none.
 
     Parameters
     ----------

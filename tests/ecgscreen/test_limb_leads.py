@@ -87,7 +87,7 @@ def test_an_inverted_or_wrongly_scaled_lead_is_named(whole: Recording, name: str
     assert note == f"{CONTRADICTION}{name} looks 10 times as large as it is"
 
 
-@pytest.mark.parametrize("pair", [("I", "II"), ("aVR", "aVL"), ("III", "aVF"), ("II", "aVR")])
+@pytest.mark.parametrize("pair", [("I", "II"), ("aVR", "aVL"), ("III", "aVL"), ("II", "aVR")])
 def test_exchanged_names_are_told(whole: Recording, pair: tuple[str, str]) -> None:
     names = [{pair[0]: pair[1], pair[1]: pair[0]}.get(name, name) for name in LEADS]
     recording, quality = assess(replace(whole, lead_names=tuple(names)))

@@ -344,8 +344,13 @@ def test_hdf5_that_lies(tmp_path: Path) -> None:
     assert skipped(path).reason is SkipReason.UNSUPPORTED
     write_hdf5(path, ecg=np.array([b"Zyx"] * 12))
     assert skipped(path).reason is SkipReason.UNSUPPORTED
+    assert [one.path for one in Discovery([tmp_path])] == [path]
     write_hdf5(path, records=np.zeros(3))
     assert skipped(path).reason is SkipReason.UNSUPPORTED
+    assert list(Discovery([tmp_path])) == []
+    path.write_bytes(path.read_bytes()[:200])
+    assert skipped(path).reason is SkipReason.BAD_CONTENT
+    assert [one.path for one in Discovery([tmp_path])] == [path]
 
 
 def test_the_exams_of_a_file_are_recordings_of_their_own(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def test_three_known_leads_are_scored(bundle_dir: Path, tmp_path: Path) -> None:
     result = scan(options(bundle_dir, tmp_path / "out", records))
     (row,) = reports_of(tmp_path / "out").rows
     assert exit_code(result) == ExitCode.OK
-    assert row["leads"] == "I II V2"
+    assert row["leads"] == "I II III aVR aVL aVF V2"
     assert row["quality"].startswith("usable: ")
     assert all(list(row.values())[6:])
 
