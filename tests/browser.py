@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -12,6 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+PATIENCE_S = 120
 
 OPTIONS = (
     "--headless",
@@ -153,6 +156,9 @@ class Browser:
 
     def _next(self) -> Any:
         while b"\0" not in self._rest:
+            if not select.select([self._answers], [], [], PATIENCE_S)[0]:
+                self._process.kill()
+                raise TimeoutError(f"the browser has not answered for {PATIENCE_S} s")
             part = self._answers.read(1 << 16)
             if not part:
                 raise EOFError("the browser has ended")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ecgscreen.calibration import PlattScaling
+from ecgscreen.publish import JsonValue
 from ecgscreen.recording import LEADS, Recording, SkippedRecording, SkipReason
 from ecgscreen.reports import DiagnosisRow, Provenance, Report, write_reports
 from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
@@ -109,6 +111,7 @@ def write_page(
     folder: Path,
     results: Iterable[RecordResult] = NIGHT,
     language: str = "en",
+    calibration: dict[str, JsonValue] | None = None,
     **options: Any,
 ) -> Path:
     """Report a run, and return the page."""
@@ -122,7 +125,7 @@ def write_page(
         store=store,
         diagnoses=DIAGNOSES,
         directions=DIRECTIONS,
-        provenance=PROVENANCE,
+        provenance=replace(PROVENANCE, calibration=calibration),
         language=language,
         **given,
     )

@@ -148,6 +148,11 @@ def test_columns_without_values_are_left_out(tmp_path: Path) -> None:
     assert (meta["percentiles"], meta["probabilities"]) == (False, True)
 
 
+def test_a_calibration_of_the_site_is_named(tmp_path: Path) -> None:
+    path = write_page(tmp_path, calibration={"file": "<ours>.json", "sha256": "d" * 64})
+    assert f"<dd>&lt;ours&gt;.json, SHA-256 {'d' * 64}</dd>" in path.read_text(encoding="utf-8")
+
+
 def test_in_german(tmp_path: Path) -> None:
     path = write_page(tmp_path, language="de")
     text = path.read_text(encoding="utf-8")

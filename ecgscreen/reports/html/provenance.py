@@ -34,6 +34,9 @@ def provenance_section(made: Provenance, run: str, words: Words) -> str:
         (words["engine"], f"{engine.name} {engine.version}, {engine.precision}, {engine.device}"),
         (words["run"], run),
     )
+    if made.calibration is not None:
+        calibration = f"{made.calibration['file']}, SHA-256 {made.calibration['sha256']}"
+        facts = (*facts, (words["calibration"], calibration))
     rows = "".join(f"<dt>{key}</dt><dd>{escape(printable(value))}</dd>" for key, value in facts)
     to_read = "".join(f"<li>{escape(words[f'read_{key}'])}</li>" for key in _TO_READ)
     return (
