@@ -32,8 +32,13 @@ def read_shown(name: str, roots: Sequence[Path]) -> Recording | SkippedRecording
         prefix = "" if len(roots) == 1 else shown_name(str(root).rstrip("/") + "/" * is_folder)
         if is_folder and name.startswith(prefix):
             return read_recording(root / file_name(name.removeprefix(prefix)), root)
-        if not is_folder and name == (prefix or shown_name(root.name)):
-            return read_recording(root)
+        if not is_folder:
+            shown = prefix or shown_name(root.name)
+            if name == shown:
+                return read_recording(root)
+            if name.startswith(f"{shown}/"):  # one of several that the file holds
+                member = file_name(name.removeprefix(f"{shown}/"))
+                return read_recording(root / member, root.parent)
     return SkippedRecording(Path(name), SkipReason.VANISHED, "none of the folders holds it")
 
 

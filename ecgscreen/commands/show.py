@@ -49,13 +49,13 @@ def show(
 
 
 def _read(record: Path) -> Recording:
-    from ecgscreen.readers import READERS, read_recording
+    from ecgscreen.readers import read_recording
     from ecgscreen.recording import SkippedRecording
 
-    if record.suffix.casefold() not in READERS:
-        # PhysioNet names a record without its suffix.
-        named = (record.with_name(record.name + suffix) for suffix in READERS)
-        record = next((path for path in named if path.is_file()), record)
+    # PhysioNet names a record without its suffix.
+    header = record.with_name(f"{record.name}.hea")
+    if not record.exists() and header.is_file():
+        record = header
     recording = read_recording(record)
     if isinstance(recording, SkippedRecording):
         raise EcgscreenError(f"{record}: {recording.reason}: {recording.detail}")
