@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from ecgscreen.errors import StoreError
+from ecgscreen.errors import StoreError, UsageError
 from ecgscreen.results import report_text
 
 JsonValue: TypeAlias = (
@@ -83,6 +83,22 @@ def storing(what: Path) -> Iterator[None]:
             f"{what}: cannot be written: {error.strerror or error}",
             "Look at the free space and the permissions of the folder, then start again.",
         ) from error
+
+
+def check_file_can_be(path: Path) -> None:
+    """Refuse a file that could not be written, before the work that fills it.
+
+    Raises
+    ------
+    UsageError
+        If `path` is a folder, or its folder does not exist.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, expected a file", "name a file in it")
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"{path}: there is no folder {path.parent}", "make it first, or name another"
+        )
 
 
 def make_private_folder(folder: Path) -> None:

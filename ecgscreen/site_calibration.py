@@ -97,7 +97,14 @@ def load_calibration(path: Path, bundle: Bundle) -> SiteCalibration:
                 f"format version {document['format_version']!r}, expected {FORMAT_VERSION}"
             )
         calibration = _understand(path, content, document)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise CalibrationError(f"{path}: not a calibration: {error}", _ADVICE) from error
     if calibration.bundle_sha256 != bundle.sha256:
         raise CalibrationError(
@@ -162,10 +169,13 @@ def _entry(each: dict[str, Any]) -> Calibrated:
     # The program's own numbers are finite; a flag at "not a number" would never be raised.
     if not isinstance(threshold, float) or not math.isfinite(threshold):
         raise ValueError(f"threshold {threshold!r} of {each['name']!r}, expected a number")
+    draws = [float(drawn) for drawn in each["threshold_draws"]]
+    if not all(map(math.isfinite, draws)):
+        raise ValueError(f"threshold_draws of {each['name']!r}, expected numbers")
     platt = each["platt"]
     return Calibrated(
         threshold=threshold,
         criterion=str(each["criterion"]),
         platt=None if platt is None else PlattScaling(**platt),
-        threshold_draws=tuple(float(drawn) for drawn in each["threshold_draws"]),
+        threshold_draws=tuple(draws),
     )

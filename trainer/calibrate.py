@@ -17,7 +17,7 @@ from ecgscreen.bundle import Bundle, default_bundle, load_bundle
 from ecgscreen.diagnoses import Diagnosis, DiagnosisList, load_list
 from ecgscreen.errors import CalibrationError, EngineError, UsageError
 from ecgscreen.prompts import embed_list
-from ecgscreen.publish import JsonValue, publish_json, storing
+from ecgscreen.publish import JsonValue, check_file_can_be, publish_json, storing
 from ecgscreen.scoring import score
 from ecgscreen.site_calibration import FORMAT, FORMAT_VERSION
 from ecgscreen.vocabulary import Vocabulary, load_vocabulary
@@ -77,12 +77,13 @@ def calibrate(request: CalibrateRequest, console: Console) -> list[CalibratedDia
     Raises
     ------
     UsageError
-        If the operating point, the folds or the recordings are not usable, or the bundle was
-        trained on them.
+        If the operating point, the folds, the recordings or the place of the file are not
+        usable, or the bundle was trained on them.
     CalibrationError
         If no diagnosis has enough recordings; says how many are missing.
     """
     criterion = parse_criterion(request.operating_point)
+    check_file_can_be(request.out)
     diagnoses = load_list(request.labels)
     vocabulary = load_vocabulary()
     bundle = load_bundle(request.bundle or default_bundle())

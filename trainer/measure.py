@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecgscreen.bundle import Bundle, default_bundle, load_bundle
 from ecgscreen.errors import EngineError, UsageError
+from ecgscreen.publish import check_file_can_be
 from ecgscreen.recording import LEADS
 from ecgscreen.site_calibration import load_calibration
 from ecgscreen.vocabulary import Vocabulary, load_vocabulary
@@ -90,11 +91,14 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
     Raises
     ------
     UsageError
-        If the protocol, the task, the folds, the leads or a folder are not usable.
+        If the protocol, the task, the folds, the leads, a folder or the place of the JSON file
+        are not usable.
     EngineError
         If the engine is not to be had.
     """
     check_protocol(request.protocol)
+    if request.json_file is not None:
+        check_file_can_be(request.json_file)
     leads = parse_leads(request.leads)
     concepts = tuple(filter(None, (word.strip() for word in request.concepts.split(","))))
     vocabulary = load_vocabulary()

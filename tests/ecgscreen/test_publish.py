@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ecgscreen.errors import StoreError
+from ecgscreen.errors import StoreError, UsageError
 from ecgscreen.publish import (
+    check_file_can_be,
     make_private_folder,
     publish_bytes,
     publish_json,
@@ -81,3 +82,11 @@ def test_what_a_crash_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / "report.csv").write_bytes(b"whole")
     remove_leftovers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["report.csv"]
+
+
+def test_a_file_that_could_not_be_is_refused_before_the_work(tmp_path: Path) -> None:
+    check_file_can_be(tmp_path / "figures.json")
+    with pytest.raises(UsageError, match="there is no folder"):
+        check_file_can_be(tmp_path / "none" / "figures.json")
+    with pytest.raises(UsageError, match="is a folder, expected a file"):
+        check_file_can_be(tmp_path)

@@ -221,6 +221,16 @@ def test_too_few_for_any_diagnosis_is_a_sentence(
     assert (code, "expected 'largest F1'" in printed) == (ExitCode.USAGE, True)
 
 
+def test_a_file_that_could_not_be_written_is_refused_before_the_work(
+    run: Run, site: Path, bundle_dir: Path, tmp_path: Path
+) -> None:
+    labels = tmp_path / "rare.txt"
+    labels.write_text("atrial fibrillation\n", encoding="utf-8")
+    code, printed = calibrate(run, labels, bundle_dir, tmp_path / "none" / "out.json", site)
+    assert (code, "there is no folder" in printed) == (ExitCode.USAGE, True)
+    assert "missing to 20" not in printed
+
+
 @pytest.fixture
 def document(bundle_dir: Path) -> dict[str, Any]:
     bundle = load_bundle(bundle_dir)
@@ -266,6 +276,8 @@ def test_another_bundles_calibration_is_refused(
         ({"bundle": None}, "not a calibration"),
         ({"threshold": None}, "threshold None of 'AFIB'"),
         ({"threshold": float("nan")}, "threshold nan"),
+        ({"threshold_draws": [0.4, float("nan")]}, "threshold_draws of 'AFIB'"),
+        ({"n": float("inf")}, "not a calibration"),
         ({"platt": {"slope": -1.0, "intercept": 0.0}}, "slope above zero"),
     ],
 )

@@ -105,6 +105,12 @@ def test_tables_that_say_nothing_are_refused(
         table_set([write(*lines)], load_vocabulary())
 
 
+def test_a_table_separated_by_semicolons_says_so(write: Write) -> None:
+    with pytest.raises(UsageError, match="no column path") as refused:
+        table_set([write("path;patient_id;statements", "@0;p1;AFIB")], load_vocabulary())
+    assert "by commas" in refused.value.advice
+
+
 def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="FileNotFoundError"):
         table_set([tmp_path / "none.csv"], load_vocabulary())

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from ecgscreen.cli import main
-from ecgscreen.errors import ExitCode
+from ecgscreen.errors import ExitCode, UsageError
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import LEADS, SkippedRecording, SkipReason
 from ecgscreen.simulate import write_dataset
@@ -23,6 +24,7 @@ from tests.tiny_bundle import VALIDATION_FOLD
 from trainer.datasets import Case, LabelledSet
 from trainer.evaluate import _f1_interval
 from trainer.lead_subset import only_leads
+from trainer.measure import MeasureRequest, measure
 from trainer.metrics import confusion_figures, trivial_baselines
 
 KEYS = {
@@ -189,6 +191,21 @@ def test_what_cannot_be_is_a_sentence(
     found = evaluate("table", site, *arguments)
     assert found["exit"] in {ExitCode.USAGE, ExitCode.FAILED}
     assert says in found["printed"]
+
+
+def test_figures_without_a_place_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    request = MeasureRequest(
+        dataset="table",
+        paths=(tmp_path / "none.csv",),
+        task=None,
+        protocol="multilabel",
+        json_file=tmp_path / "none" / "figures.json",
+        bundle=None,
+        engine="openvino",
+        precision="auto",
+    )
+    with pytest.raises(UsageError, match="there is no folder"):
+        measure(request, Console(stderr=True))
 
 
 @pytest.mark.parametrize("dataset", ["mit-bih", "ludb", "cinc", "table"])

@@ -82,8 +82,13 @@ def table_rows(
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             if missing := set(columns) - set(reader.fieldnames or ()):
+                first = (reader.fieldnames or ("",))[0]
                 raise UsageError(
-                    f"{table}: no column {' and no column '.join(sorted(missing))}", advice
+                    f"{table}: no column {' and no column '.join(sorted(missing))}",
+                    # What spreadsheets write where the comma is the decimal sign.
+                    f"separate columns by commas, not semicolons; {advice}"
+                    if ";" in first
+                    else advice,
                 )
             for row in reader:
                 yield reader.line_num, row
