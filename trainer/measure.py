@@ -19,7 +19,7 @@ from engines.base import Engine, EngineUnavailableError
 from engines.select import load_engine
 from trainer.argmax import ArgmaxEvaluation
 from trainer.calibration_check import CalibrationCheck
-from trainer.datasets.case import LabelledSet
+from trainer.datasets.case import ALL_ANNOTATED, LabelledSet
 from trainer.datasets.cinc import cinc_set
 from trainer.datasets.ludb import ludb_set
 from trainer.datasets.mitbih import mitbih_set
@@ -107,6 +107,7 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
     calibration = None if path is None else load_calibration(path, bundle)
     if request.dataset == "ptb-xl":
         folds = _folds(request)
+        _check_task(request.task, vocabulary)
         engine = _load_engine(request, bundle)
         evaluation = evaluate_ptbxl(
             bundle,
@@ -167,6 +168,15 @@ def _folds(request: MeasureRequest) -> tuple[int, ...]:
         return parse_folds(request.folds)
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _check_task(task: str | None, vocabulary: Vocabulary) -> None:
+    """A misspelt task is a matter of a moment, reading a folder is not."""
+    if task not in (None, ALL_ANNOTATED):
+        try:
+            vocabulary.task(task)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
 
 def _load_engine(request: MeasureRequest, bundle: Bundle) -> Engine:

@@ -115,6 +115,7 @@ def test_every_recording_is_a_row(
     assert {path.name for path in out.iterdir()} == {
         "report.h5",
         "report.csv",
+        "report.html",
         "summary.json",
         "run.json",
         "store",
