@@ -1,7 +1,8 @@
 """Whether a recording can be scored, and which of its leads to leave out.
 
-First version, and deliberately lenient: a lead is left out only for what makes it meaningless
-at a glance. An unusable recording is a result of its own, never "negative".
+The signal is judged as it came, before any filter, but only for what the filter leaves in it. A
+lead is left out for what makes it meaningless, not for what makes it ugly. An unusable recording
+is a result of its own, never "negative".
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.quality_noise import muscle_noise
 from ecgscreen.recording import LEADS, Recording, SkipReason
 
 MIN_DURATION_S = 5.0
@@ -54,6 +56,7 @@ class LeadFault(StrEnum):
     CLIPPED = "clipped"
     NON_FINITE = "non-finite"
     NOISY = "noisy"
+    MUSCLE_NOISE = "muscle noise"
     OUT_OF_RANGE = "out of range"
 
 
@@ -100,8 +103,9 @@ def assess_quality(recording: Recording) -> Quality:
     seconds range over less than `FLAT_MV`, or over nothing at all where the amplitude is
     unknown); is *clipped* (1 % of its samples stand exactly at its extreme, in several places,
     and that extreme is far from its mean); is *noisy* (what changes within 10 ms is larger than
-    what stays); or is *out of range* (half of its seconds range over more than
-    `LARGEST_RANGE_MV`).
+    what stays); is full of *muscle noise* (see `ecgscreen.quality_noise`: by itself, or with all
+    others where they say so together); or is *out of range* (half of its seconds range over more
+    than `LARGEST_RANGE_MV`). Wander is no fault: the filter takes it out.
 
     Parameters
     ----------
@@ -177,11 +181,13 @@ def _finite_faults(
     seconds = deviation[:, : n_seconds * n_second].reshape(len(rows), n_seconds, n_second)
     second_high, second_low = seconds.max(axis=2), seconds.min(axis=2)
     second_range = second_high - second_low
+    change = _change(deviation, sampling_rate)
     flat_range = FLAT_MV if amplitude_known else 0.0
     masks = {
         LeadFault.FLAT: (second_range <= flat_range).sum(axis=1) >= _FLAT_SHARE * n_seconds,
         LeadFault.CLIPPED: _is_clipped(deviation, second_high, second_low),
-        LeadFault.NOISY: _is_noisy(deviation, sampling_rate),
+        LeadFault.NOISY: _is_noisy(deviation, change),
+        LeadFault.MUSCLE_NOISE: muscle_noise(seconds, sampling_rate, _evenness(change)),
     }
     if amplitude_known:
         n_beyond = (second_range > LARGEST_RANGE_MV).sum(axis=1)
@@ -216,14 +222,30 @@ def _is_clipped(
     return clipped[:, 0]
 
 
-def _is_noisy(deviation: NDArray[np.float32], sampling_rate: float) -> NDArray[np.bool_]:
+def _change(deviation: NDArray[np.float32], sampling_rate: float) -> NDArray[np.float32]:
+    """Sizes of the differences over 10 ms."""
+    lag = max(1, round(_NOISE_LAG_S * sampling_rate))
+    change: NDArray[np.float32] = deviation[:, lag:] - deviation[:, :-lag]
+    np.abs(change, out=change)
+    return change
+
+
+def _is_noisy(deviation: NDArray[np.float32], change: NDArray[np.float32]) -> NDArray[np.bool_]:
     # The difference over 10 ms has sqrt(2) the size of white noise and twice that of mains
     # hum, but less than half that of an ECG, whatever the sampling rate. Size is the mean
     # absolute value: squares would see nothing but the spikes of a pacemaker.
-    lag = max(1, round(_NOISE_LAG_S * sampling_rate))
-    change: NDArray[np.float32] = np.abs(deviation[:, lag:] - deviation[:, :-lag]).mean(axis=1)
     size: NDArray[np.float32] = np.abs(deviation).mean(axis=1)
-    return change > _NOISE_RATIO * size
+    noisy: NDArray[np.bool_] = change.mean(axis=1) > _NOISE_RATIO * size
+    return noisy
+
+
+def _evenness(change: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean over the root mean square of each row; 0 in a row of zeros."""
+    mean: NDArray[np.float32] = change.mean(axis=1)
+    size = np.sqrt(np.einsum("ij,ij->i", change, change) / np.float32(change.shape[1]))
+    evenness: NDArray[np.float32] = np.zeros_like(mean)
+    np.divide(mean, size, out=evenness, where=size > 0)
+    return evenness
 
 
 def _phrase(leads: tuple[LeadQuality, ...]) -> str:

@@ -1,0 +1,126 @@
+"""Muscle noise in a lead and in a whole recording, within the band that the encoder sees.
+
+Clifford et al. (Physiological Measurement 2012, 33: 1419-1433) judge a lead by two indices among
+others: the share that the QRS complexes' band, 5 to 15 Hz, has of the power between 5 and 40 Hz
+(pSQI), and the kurtosis of the samples (kSQI): peaks over a quiet line in an ECG, none in noise.
+Jekova et al. (Physiological Measurement 2012, 33: 1463-1477) score muscle noise, drift, mains and
+peaks lead by lead, and join the leads' scores to one of the recording. Here stand relatives of
+both that cost little; the limits are this project's own (docs/quality.md says how they do):
+
+- the *fast share*: power from 25 to 40 Hz over that from 5 to 40 Hz, the far end of what pSQI
+  leaves out of its numerator;
+- the *evenness* of the change within 10 ms: its mean size over its root mean square (Geary,
+  Biometrika 1935). That is .80 for Gaussian noise and less the more the change is in few peaks,
+  and unlike a kurtosis it is not decided by a few samples, such as a pacemaker's spikes.
+
+Nothing below 5 Hz counts: wander is taken out before the encoder sees it.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAD_FAST_SHARE = 0.33
+"""A lead with a larger share between 25 and 40 Hz is noise by itself."""
+
+RECORDING_FAST_SHARE = 0.18
+"""The same for the median of a recording's leads: many leads say it more surely than one."""
+
+LEAST_EVENNESS = 0.45
+"""Below, the change is in few peaks: QRS complexes or a pacemaker's spikes, whatever the share."""
+
+MIN_LEADS_TOGETHER = 6
+"""Fewer leads are judged one by one only."""
+
+_LOW_HZ, _FAST_HZ, _HIGH_HZ = 5, 25, 40
+_WINDOW_S = 10
+
+
+def muscle_noise(
+    seconds: NDArray[np.float32], sampling_rate: float, evenness: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Which leads are so full of muscle noise that they say nothing of the heart.
+
+    Parameters
+    ----------
+    seconds
+        float32, shape (n_leads, n_seconds, n): a recording's finite leads cut into seconds.
+    sampling_rate
+        In Hz, at least 80; a slower recording is not judged.
+    evenness
+        float32, shape (n_leads,): see above.
+
+    Returns
+    -------
+    bool, shape (n_leads,): all true where the leads together say so.
+    """
+    if sampling_rate < 2 * _HIGH_HZ:
+        return np.zeros(len(seconds), np.bool_)
+    share = fast_share(seconds, sampling_rate)
+    noisy: NDArray[np.bool_] = (share > LEAD_FAST_SHARE) & (evenness > LEAST_EVENNESS)
+    heard = share > 0
+    if np.count_nonzero(heard) >= MIN_LEADS_TOGETHER and (
+        np.median(share[heard]) > RECORDING_FAST_SHARE
+        and np.median(evenness[heard]) > LEAST_EVENNESS
+    ):
+        noisy |= heard
+    return noisy
+
+
+def fast_share(seconds: NDArray[np.float32], sampling_rate: float) -> NDArray[np.float32]:
+    """Power from 25 to 40 Hz over power from 5 to 40 Hz: the median of the windows of 10 s.
+
+    Parameters
+    ----------
+    seconds
+        float32, shape (n_leads, n_seconds, n), finite.
+    sampling_rate
+        In Hz.
+
+    Returns
+    -------
+    float32, shape (n_leads,), 0 to 1; 0 in a lead without any power there.
+    """
+    n_leads, n_seconds, n = seconds.shape
+    waves = _waves(n, sampling_rate)
+    power = np.square(seconds.reshape(n_leads * n_seconds, n) @ waves)
+    n_fast = 2 * (_HIGH_HZ - _FAST_HZ + 1)
+    # The fast waves stand first. A sum over few columns is fastest as a product.
+    sums = (power @ _sums(waves.shape[1], n_fast)).reshape(n_leads, n_seconds, 2)
+    n_windows = max(1, n_seconds // _WINDOW_S)
+    length = min(n_seconds, _WINDOW_S)
+    windows = sums[:, : n_windows * length].reshape(n_leads, n_windows, length, 2).sum(axis=2)
+    fast, whole = windows[..., 0], windows[..., 1]
+    with np.errstate(over="ignore", invalid="ignore"):
+        share = np.divide(
+            fast, whole, out=np.zeros_like(fast), where=(whole > 0) & np.isfinite(whole)
+        )
+    median: NDArray[np.float32] = share[:, 0] if n_windows == 1 else np.median(share, axis=1)
+    return median
+
+
+@lru_cache(maxsize=16)
+def _waves(n: int, sampling_rate: float) -> NDArray[np.float32]:
+    """Cosines and sines of 40 down to 5 Hz under a Hann window, shape (n, 72)."""
+    times = np.arange(n) / sampling_rate
+    # Without the window, wander would leak into every frequency.
+    window = 1 - np.cos(2 * np.pi * (np.arange(n) + 0.5) / n)
+    columns = []
+    for frequency in range(_HIGH_HZ, _LOW_HZ - 1, -1):
+        angle = 2 * math.pi * frequency * times
+        columns += [window * np.cos(angle), window * np.sin(angle)]
+    matrix = np.stack(columns, axis=1)
+    # What is left of a constant under the window.
+    matrix -= matrix.mean(axis=0)
+    return np.ascontiguousarray(matrix / n, np.float32)
+
+
+@lru_cache(maxsize=4)
+def _sums(n_columns: int, n_fast: int) -> NDArray[np.float32]:
+    sums = np.ones((n_columns, 2), np.float32)
+    sums[n_fast:, 0] = 0
+    return sums
