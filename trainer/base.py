@@ -1,4 +1,4 @@
-"""Training that goes on from the weights of a bundle."""
+"""Training that goes on from the weights of a bundle, and is held near them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings
 from trainer.encoder import ResNet1d
 from trainer.losses import statement_loss
-from trainer.model import TextProjection
+from trainer.model import EcgTextModel, TextProjection
 from trainer.objectives import (
     ClipObjective,
     StatementObjective,
@@ -98,6 +98,35 @@ def start_from(
     model.text = TextProjection.from_text_head(base.text_head)
     if isinstance(objective, StatementObjective):
         _fit_scale_and_bias(objective, recordings, rows, config)
+
+
+def blend_with_base(base: Bundle, model: EcgTextModel, share: float) -> None:
+    """Put a model's weights between what it was trained to and those of its base.
+
+    On the straight line between the two a model keeps much of what training on few recordings
+    gained, and loses less of what the base knew (Wortsman et al., CVPR 2022, WiSE-FT). Encoder and
+    text head go together, because an embedding means something only beside texts of the same
+    space; so do the statistics of BatchNorm. Scale and bias of the loss stay: they end with it.
+
+    Parameters
+    ----------
+    base
+        What was gone on from.
+    model
+        Trained; its encoder and text head are changed.
+    share
+        Of the base, from 0 (nothing changes) to 1 (the base again).
+    """
+    befores = (base_encoder(base), TextProjection.from_text_head(base.text_head))
+    for module, before in zip((model.encoder, model.text), befores, strict=True):
+        state = before.state_dict()
+        module.load_state_dict(
+            {
+                # The number of batches that BatchNorm has seen is a count.
+                key: value.lerp(state[key], share) if value.is_floating_point() else value
+                for key, value in module.state_dict().items()
+            }
+        )
 
 
 def _fit_scale_and_bias(

@@ -38,7 +38,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # From good weights: a tenth of the learning rate, a quarter of the epochs, smaller batches
     # because a site has few recordings.
-    "fine-tune": {"epochs": 10, "batch_size": 32, "learning_rate": 3e-4},
+    "fine-tune": {"epochs": 10, "batch_size": 32, "learning_rate": 3e-4, "base_share": 0.5},
 }
 
 
@@ -99,6 +99,9 @@ class TrainConfig:
         ``cpu``, ``cuda``, or ``auto``: CUDA where there is a device.
     base
         SHA-256 of the bundle whose weights are the start, empty: none.
+    base_share
+        Of its weights in those that are exported (`trainer.base.blend_with_base`); without a base
+        it has to be 0.
     labels_from
         ``statements``: what the recordings were given; ``reports``: what their reports say.
     exclude_concepts
@@ -130,6 +133,7 @@ class TrainConfig:
     precision: str = "bf16"
     device: str = "auto"
     base: str = ""
+    base_share: float = 0.0
     labels_from: str = "statements"
     exclude_concepts: tuple[str, ...] = ()
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -146,6 +150,11 @@ class TrainConfig:
             raise UsageError(
                 f"{self.epochs} epochs in batches of {self.batch_size}",
                 "expected at least 1 epoch and batches of at least 2",
+            )
+        if not 0 <= self.base_share < 1 or (self.base_share and not self.base):
+            raise UsageError(
+                f"base share {self.base_share:g} {'of a base' if self.base else 'without a base'}",
+                "expected 0, or with a base less than 1, where nothing of the training is left",
             )
         for name, allowed in _CHOICES.items():
             if (value := getattr(self, name)) not in allowed:

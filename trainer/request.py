@@ -118,7 +118,7 @@ class TrainRequest:
             "device": self.device,
             "labels_from": self.labels_from,
         }
-        options = PRESETS[preset] | (_of_base(base, preset) if base is not None else {})
+        options = PRESETS[preset] | _of_base(base, preset)
         options |= {k: v for k, v in given.items() if v is not None}
         return TrainConfig(
             train_folds=self._folds(self.train_folds, site.TRAIN_FOLDS, FOLDERS_TRAIN),
@@ -137,7 +137,9 @@ class TrainRequest:
             raise UsageError(str(error)) from error
 
 
-def _of_base(base: Bundle, preset: str) -> dict[str, Any]:
+def _of_base(base: Bundle | None, preset: str) -> dict[str, Any]:
+    if base is None:
+        return {"base_share": 0.0}
     if PRESETS[preset].get("text_head", "mlp") != "mlp":
         raise UsageError(
             f"preset {preset} trains a text head of its own, from nothing",

@@ -15,7 +15,7 @@ from ecgscreen.errors import UsageError
 from ecgscreen.text_encoder import TextEncoder
 from ecgscreen.vocabulary import Vocabulary
 from trainer import distributed
-from trainer.base import start_from
+from trainer.base import blend_with_base, start_from
 from trainer.checkpoint import Checkpoint
 from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings
@@ -95,6 +95,8 @@ def train(
     history = fit(
         objective, recordings, rows, config, on_epoch, on_step=on_step, checkpoint=checkpoint
     )
+    if base is not None:
+        blend_with_base(base, objective.model, config.base_share)
     before = base.seen_concepts if base is not None else frozenset()
     seen = tuple(key for key in recordings.concept_ids if key in {*objective.seen, *before})
     return TrainedModel(objective.model.eval(), seen, objective.text_encoder, history)

@@ -45,6 +45,16 @@ def test_a_start_from_a_base_is_gentle_and_of_its_shape(bundle_dir: Path) -> Non
         replace(REQUEST, preset="paper").config(base)
 
 
+def test_a_share_of_the_base_needs_one(bundle_dir: Path) -> None:
+    config = REQUEST.config(load_bundle(bundle_dir))
+    assert 0 < config.base_share < 1
+    assert replace(REQUEST, preset="fine-tune").config().base_share == 0
+    with pytest.raises(UsageError, match="without a base"):
+        replace(config, base="")
+    with pytest.raises(UsageError, match="base share 1 of a base"):
+        replace(config, base_share=1.0)
+
+
 def test_a_table_has_folds_of_its_own() -> None:
     config = replace(TABLE, validation_folds=None).config()
     assert (config.train_folds, config.validation_folds) == ((1, 2, 3, 4, 5, 6, 7), (8,))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -21,17 +22,19 @@ from ecgscreen.vocabulary import load_vocabulary
 from engines.select import load_engine
 from tests.tiny_bundle import TRAIN_FOLD, VALIDATION_FOLD
 from trainer import check_sets
-from trainer.base import start_from
+from trainer.base import base_encoder, start_from
 from trainer.comparison import Comparison, Verdict, compare
 from trainer.data import LabelledRecordings, load_ptbxl
 from trainer.evaluate import embed
 from trainer.metrics import Interval
+from trainer.model import TextProjection
 from trainer.objectives import StatementObjective
 from trainer.publishing import Decision
 from trainer.request import TrainRequest
 from trainer.run import run_training
 from trainer.splits import rows_of_folds
 from trainer.steps import score_rows
+from trainer.train import train
 
 VOCABULARY = load_vocabulary()
 N_PATIENTS = 144
@@ -237,3 +240,24 @@ def test_training_goes_on_from_the_scores_of_the_base(
     fitted = objective.model.log_scale.item(), objective.model.bias.item()
     fresh = StatementObjective(recordings, rows, VOCABULARY, config).model
     assert fitted != (fresh.log_scale.item(), fresh.bias.item())
+
+
+def test_what_was_trained_goes_back_towards_the_base_by_its_share(
+    request_of: TrainRequest, bundle_dir: Path, recordings: LabelledRecordings
+) -> None:
+    base = load_bundle(bundle_dir)
+    config = replace(
+        request_of.config(base), train_folds=(TRAIN_FOLD,), validation_folds=(VALIDATION_FOLD,)
+    )
+
+    def trained(share: float) -> dict[str, torch.Tensor]:
+        model = train(recordings, VOCABULARY, replace(config, base_share=share), base=base).model
+        return model.encoder.state_dict() | model.text.state_dict()
+
+    text = TextProjection.from_text_head(base.text_head)
+    before = base_encoder(base).state_dict() | text.state_dict()
+    after, blended = trained(0.0), trained(0.25)
+    for key in ("head.weight", "stem.1.running_var", "layer_1.weight", "layer_2.bias"):
+        assert not torch.equal(after[key], before[key])
+        torch.testing.assert_close(blended[key], 0.25 * before[key] + 0.75 * after[key])
+    assert blended["stem.1.num_batches_tracked"] == after["stem.1.num_batches_tracked"] > 0
