@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from itertools import islice
-from multiprocessing import get_context, parent_process
-from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.assessment import assess
 from ecgscreen.discover import Found
-from ecgscreen.errors import WorkerError
 from ecgscreen.preprocess import Prepared, PreprocessConfig, preprocess
 from ecgscreen.readers import read_recording
 from ecgscreen.recording import LEADS, RecordingError, SkippedRecording, SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
 
-CHUNK = 32
-"""Recordings that a worker is given at once."""
-CHUNKS_AHEAD = 2
-"""Chunks under way per worker: enough to keep it busy, few enough to bound the memory."""
 _UNUSABLE = frozenset({SkipReason.TOO_SHORT, SkipReason.NO_USABLE_LEAD})
 
 
@@ -108,94 +94,6 @@ def prepare_recording(found: Found, config: PreprocessConfig) -> PreparedRecord 
         duration_s=recording.duration_s,
         notes=recording.notes,
     )
-
-
-def prepare_all(
-    found: Iterable[Found], config: PreprocessConfig, workers: int
-) -> Iterator[PreparedRecord | RecordResult]:
-    """Prepare a stream of recordings, in its order.
-
-    Parameters
-    ----------
-    found
-        The stream; never held as a whole.
-    config
-        From the bundle.
-    workers
-        Processes that prepare; 0 does it in this one.
-
-    Raises
-    ------
-    WorkerError
-        If a worker was killed, as the system does where memory runs out.
-    """
-    if workers == 0:
-        for one in found:
-            yield prepare_recording(one, config)
-        return
-    try:
-        yield from _prepare_elsewhere(found, config, workers)
-    except BrokenProcessPool as error:
-        raise WorkerError(
-            "a process that reads recordings was killed, or could not start",
-            f"If memory ran out, give less than --workers {workers}, or 0.",
-        ) from error
-
-
-def _prepare_elsewhere(
-    found: Iterable[Found], config: PreprocessConfig, workers: int
-) -> Iterator[PreparedRecord | RecordResult]:
-    chunks = _chunks(found)
-    # spawn: a fork would copy the threads' locks of a runtime that is already loaded.
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_end_with_parent
-    ) as pool:
-        under_way: deque[Future[list[PreparedRecord | RecordResult]]] = deque(
-            _submit(pool, chunk, config) for chunk in islice(chunks, workers * CHUNKS_AHEAD)
-        )
-        while under_way:
-            done = under_way.popleft().result()
-            if (chunk := next(chunks, None)) is not None:
-                under_way.append(_submit(pool, chunk, config))
-            yield from done
-
-
-def _submit(
-    pool: ProcessPoolExecutor, chunk: tuple[Found, ...], config: PreprocessConfig
-) -> Future[list[PreparedRecord | RecordResult]]:
-    # Ctrl-C reaches every process of a terminal. A worker that is started here inherits that it
-    # is blocked: the parent ends the workers, and none of them prints a traceback.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        return pool.submit(_prepare_chunk, chunk, config)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_with_parent() -> None:
-    """Make this worker end when its parent does, even if that was killed."""
-    # It would wait for work for good otherwise: it holds both ends of its queue itself.
-    parent = parent_process()
-    if parent is None:
-        raise RuntimeError("only a worker has a parent")
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    Thread(target=watch, daemon=True, name="end with parent").start()
-
-
-def _chunks(found: Iterable[Found]) -> Iterator[tuple[Found, ...]]:
-    stream = iter(found)
-    while chunk := tuple(islice(stream, CHUNK)):
-        yield chunk
-
-
-def _prepare_chunk(
-    chunk: tuple[Found, ...], config: PreprocessConfig
-) -> list[PreparedRecord | RecordResult]:
-    return [prepare_recording(found, config) for found in chunk]
 
 
 def _skipped(name: str, skipped: SkippedRecording) -> RecordResult:

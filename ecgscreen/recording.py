@@ -39,6 +39,7 @@ class SkipReason(StrEnum):
     TOO_SHORT = "too short"
     NO_USABLE_LEAD = "no usable lead"
     NO_EMBEDDING = "the encoder gave no finite result"
+    WORKER_DIED = "the process that read it died"
 
 
 @dataclass(frozen=True)

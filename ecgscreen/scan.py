@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +17,7 @@ from ecgscreen.diagnoses import load_list
 from ecgscreen.discover import Discovery
 from ecgscreen.errors import EngineError, UsageError
 from ecgscreen.locate import read_shown
-from ecgscreen.preparation import PreparedRecord, prepare_all
+from ecgscreen.preparation import PreparedRecord
 from ecgscreen.prompts import embed_list
 from ecgscreen.publish import JsonValue, make_private_folder, storing
 from ecgscreen.reports import Provenance, Report, RunSummary, write_reports
@@ -24,12 +26,12 @@ from ecgscreen.run_store import RunStore
 from ecgscreen.scoring import score
 from ecgscreen.site_calibration import calibrated_rows, load_calibration
 from ecgscreen.vocabulary import load_vocabulary
+from ecgscreen.workers import prepare_all
 from engines.base import Engine, EngineUnavailableError
 from engines.select import load_engine
+from engines.stream import Windows, embed_stream
 
 STORE = "store"
-WINDOWS_AT_ONCE = 256
-"""Windows collected before the engine is called: some batches, 12 MB."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class ScanOptions:
     precision, batch_size, threads
         See `engines.select.load_engine`.
     workers
-        Processes that read and prepare; 0 does it in this one.
+        Processes that read and prepare; 0 does it in this one, None decides by the number of
+        recordings and of cores.
     calibration
         A file of ``ecgscreen calibrate``: its thresholds and probabilities come before the
         bundle's.
@@ -67,7 +70,7 @@ class ScanOptions:
     precision: str = "auto"
     batch_size: int = 32
     threads: int = 0
-    workers: int = 0
+    workers: int | None = None
     calibration: Path | None = None
     language: str = "en"
 
@@ -111,13 +114,16 @@ def scan(
     engine = _load_engine(options, bundle)
 
     discovery = Discovery(options.roots)
-    prepared = prepare_all(discovery, bundle.preprocessing, options.workers)
     with storing(options.out):
         make_private_folder(options.out)
     store = RunStore.create(options.out / STORE, _made_with(bundle))
-    for result in embed_all(prepared, engine):
-        store.append(result)
-        on_result(result)
+    with (
+        closing(prepare_all(discovery, bundle.preprocessing, options.workers)) as prepared,
+        closing(embed_all(prepared, engine)) as results,
+    ):
+        for result in results:
+            store.append(result)
+            on_result(result)
     store.finish()
 
     provenance = Provenance(
@@ -151,36 +157,23 @@ def scan(
 
 def embed_all(
     records: Iterable[PreparedRecord | RecordResult], engine: Engine
-) -> Iterator[RecordResult]:
-    """Embed a stream of prepared recordings, many windows at once, in the stream's order."""
-    waiting: list[PreparedRecord | RecordResult] = []
-    n_windows = 0
-    for record in records:
-        waiting.append(record)
-        if isinstance(record, PreparedRecord):
-            n_windows += len(record.prepared.windows)
-        # Unusable recordings have no window: a folder full of them is passed on all the same.
-        if max(n_windows, len(waiting)) >= WINDOWS_AT_ONCE:
-            yield from _embed(waiting, engine)
-            waiting, n_windows = [], 0
-    yield from _embed(waiting, engine)
+) -> Generator[RecordResult, None, None]:
+    """Embed a stream of prepared recordings, in its order, while the next ones are prepared."""
+    waiting: deque[PreparedRecord | RecordResult] = deque()
+
+    def windows() -> Iterator[Windows | None]:
+        for record in records:
+            waiting.append(record)
+            yield None if isinstance(record, RecordResult) else _windows(record)
+
+    for embeddings in embed_stream(engine, windows()):
+        record = waiting.popleft()
+        yield record if isinstance(record, RecordResult) else record.scored(embeddings)
 
 
-def _embed(
-    records: Sequence[PreparedRecord | RecordResult], engine: Engine
-) -> Iterator[RecordResult]:
-    prepared = [record.prepared for record in records if isinstance(record, PreparedRecord)]
-    if not prepared:
-        yield from (record for record in records if isinstance(record, RecordResult))
-        return
-    counts = [len(p.windows) for p in prepared]
-    embeddings = engine.embed(
-        np.concatenate([p.windows for p in prepared]),
-        np.repeat(np.stack([p.lead_mask for p in prepared]), counts, axis=0),
-    )
-    parts = iter(np.split(embeddings, np.cumsum(counts)[:-1]))
-    for record in records:
-        yield record.scored(next(parts)) if isinstance(record, PreparedRecord) else record
+def _windows(record: PreparedRecord) -> Windows:
+    windows = record.prepared.windows
+    return windows, np.broadcast_to(record.prepared.lead_mask, windows.shape[:2])
 
 
 def _check_roots(roots: Sequence[Path]) -> None:

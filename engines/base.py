@@ -87,6 +87,17 @@ def _zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
     return np.zeros(shape, dtype=np.float32)
 
 
+def require_shape(
+    windows: NDArray[np.float32], lead_mask: NDArray[np.bool_], n_leads: int, n_samples: int
+) -> None:
+    """Raise ValueError unless the shapes are (N, n_leads, n_samples) and (N, n_leads)."""
+    if windows.shape[1:] != (n_leads, n_samples) or lead_mask.shape != windows.shape[:2]:
+        raise ValueError(
+            f"windows {windows.shape} and lead mask {lead_mask.shape}, "
+            f"expected (N, {n_leads}, {n_samples}) and (N, {n_leads})"
+        )
+
+
 class Batches:
     """Cuts any number of windows into batches of one fixed shape.
 
@@ -123,12 +134,7 @@ class Batches:
         ValueError
             If they are not (N, n_leads, n_samples) and (N, n_leads).
         """
-        rest = self._windows.shape[1:]
-        if windows.shape[1:] != rest or lead_mask.shape != windows.shape[:2]:
-            raise ValueError(
-                f"windows {windows.shape} and lead mask {lead_mask.shape}, "
-                f"expected (N, {rest[0]}, {rest[1]}) and (N, {rest[0]})"
-            )
+        require_shape(windows, lead_mask, *self._windows.shape[1:])
 
     def cut(
         self, windows: NDArray[np.float32], lead_mask: NDArray[np.bool_]

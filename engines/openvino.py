@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.base import Batches, EngineInfo, EngineUnavailableError
+from engines.base import EngineInfo, EngineUnavailableError, require_shape
+from engines.processor import usable_cores
+from engines.stream import embed_stream
+
+SPARE_BATCHES = 2
+"""Batches that are ready while as many as there are threads run: 55 ms of work each."""
 
 
 class OpenVINOEngine:
     """Runs the encoder with OpenVINO on the CPU.
 
-    The model is compiled for one fixed batch size; a shorter batch is padded with zeros.
+    The model is compiled for one fixed batch size; a shorter batch is padded with zeros. Every
+    thread runs batches of its own (OpenVINO calls that a stream): threads that share a batch wait
+    for each other, above all where the processor has other work, such as reading the next files;
+    and no sum is split in a way that depends on how many threads there are.
 
     Parameters
     ----------
@@ -25,7 +34,12 @@ class OpenVINOEngine:
     batch_size
         Rows of one call.
     threads
-        Processor threads; 0 leaves it to OpenVINO.
+        Processor threads; 0 takes one a core.
+
+    Attributes
+    ----------
+    slots
+        Batches in flight; see `engines.stream`.
 
     Raises
     ------
@@ -65,14 +79,15 @@ class OpenVINOEngine:
         model.reshape(
             {"windows": [batch_size, n_leads, n_samples], "lead_mask": [batch_size, n_leads]}
         )
-        hints: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
+        threads = threads or usable_cores()
+        hints = {
             "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": threads,
         }
-        if threads:
-            hints["INFERENCE_NUM_THREADS"] = threads
-        self._request = core.compile_model(model, "CPU", hints).create_infer_request()
-        self._batches = Batches(batch_size, n_leads, n_samples)
+        compiled = core.compile_model(model, "CPU", hints)
+        shape = (batch_size, n_leads, n_samples)
+        self.slots = [_Slot(ov, compiled, shape) for _ in range(threads + SPARE_BATCHES)]
         self._embedding_size = model.output(0).get_partial_shape()[1].get_length()
         self.info = EngineInfo(
             name="openvino",
@@ -87,11 +102,36 @@ class OpenVINOEngine:
         self, windows: NDArray[np.float32], lead_mask: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
         """See `engines.base.Engine.embed`."""
-        out = np.empty((len(windows), self._embedding_size), dtype=np.float32)
-        for rows, batch in self._batches.cut(windows, lead_mask):
-            result = self._request.infer(batch, share_inputs=True, share_outputs=True)
-            out[rows] = result[0][: rows.stop - rows.start]
-        return out
+        require_shape(windows, lead_mask, *self.slots[0].windows.shape[1:])
+        (rows,) = embed_stream(self, [(windows, lead_mask)])
+        return rows if len(rows) else np.empty((0, self._embedding_size), np.float32)
+
+
+class _Slot:
+    """See `engines.stream.Slot`: an inference request and the arrays that it reads."""
+
+    def __init__(self, ov: Any, compiled: Any, shape: tuple[int, int, int]) -> None:
+        self.windows = np.zeros(shape, np.float32)
+        self.lead_mask = np.zeros(shape[:2], np.float32)
+        self._request = compiled.create_infer_request()
+        for name, array in (("windows", self.windows), ("lead_mask", self.lead_mask)):
+            self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
+
+    def start(self) -> None:
+        self._request.start_async()
+
+    def is_done(self) -> bool:
+        return bool(self._request.wait_for(0))
+
+    def result(self) -> NDArray[np.float32]:
+        self._request.wait()
+        rows: NDArray[np.float32] = self._request.get_output_tensor(0).data
+        return rows
+
+    def cancel(self) -> None:
+        self._request.cancel()
+        with suppress(RuntimeError):  # "was canceled", if it had not been done by then
+            self._request.wait()
 
 
 def _import_openvino() -> Any:

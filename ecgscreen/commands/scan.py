@@ -51,8 +51,14 @@ def scan(
     ] = 32,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the engine; 0: all.")] = 0,
     workers: Annotated[
-        int, typer.Option(min=0, max=256, help="Processes that read files; 0: only this one.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            max=256,
+            help="Processes that read files; 0: only this one. [default: half as many as cores, "
+            "0 for a small folder]",
+        ),
+    ] = None,
     language: Language = "en",
     quiet: Quiet = False,
 ) -> None:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections import deque
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import repeat
-from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ecgscreen.discover import Discovery, Found
-from ecgscreen.errors import WorkerError
-from ecgscreen.preparation import CHUNK, PreparedRecord, prepare_all, prepare_recording
+from ecgscreen.discover import Found
+from ecgscreen.preparation import PreparedRecord, prepare_recording
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import LEADS, Recording, SkippedRecording, SkipReason
 from ecgscreen.results import RecordResult, Status
@@ -135,119 +125,11 @@ def test_a_sampling_rate_beyond_the_filter_is_an_error(tmp_path: Path) -> None:
     assert row.sampling_rate == 50.0
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """More recordings than a worker is given at once, some of them faulty."""
-    path = tmp_path_factory.mktemp("records")
-    write_dataset(path, CHUNK + 8, seed=4, faults=5)
-    return path
-
-
-def as_bytes(folder: Path, workers: int) -> list[tuple[str, bytes, bytes]]:
-    found = []
-    for record in prepare_all(Discovery([folder]), CONFIG, workers):
-        if isinstance(record, PreparedRecord):
-            windows, mask = record.prepared.windows, record.prepared.lead_mask
-            found.append((record.name, windows.tobytes(), mask.tobytes()))
-        else:
-            found.append((record.path, record.reason.encode(), record.detail.encode()))
-    return found
-
-
-def test_workers_change_nothing(folder: Path) -> None:
-    alone = as_bytes(folder, 0)
-    assert len(alone) == CHUNK + 8
-    assert [name for name, *_ in alone] == sorted(name for name, *_ in alone)
-    assert as_bytes(folder, 1) == alone
-    assert as_bytes(folder, 2) == alone
-
-
-def test_a_recording_alone_is_what_it_is_among_others(folder: Path) -> None:
-    for name, windows, _ in as_bytes(folder, 0)[:CHUNK:5]:
-        record = prepare_recording(found(folder / name), CONFIG)
-        if isinstance(record, PreparedRecord):
-            assert record.prepared.windows.tobytes() == windows
-
-
-@pytest.mark.parametrize(("workers", "most"), [(0, 1), (1, 4 * CHUNK)])
-def test_the_stream_is_read_as_it_is_needed(folder: Path, workers: int, most: int) -> None:
-    one = next(iter(Discovery([folder])))
-    taken = []
-
-    def endless() -> Iterator[Found]:
-        while True:
-            taken.append(one)
-            yield one
-
-    stream = prepare_all(endless(), CONFIG, workers)
-    next(iter(stream))
-    assert len(taken) <= most
-
-
-def test_a_worker_that_is_killed_is_a_sentence(folder: Path) -> None:
-    one = next(iter(Discovery([folder])))
-    stream = prepare_all(repeat(one), CONFIG, workers=1)
-    next(stream)
-    (worker,) = active_children()
-    worker.kill()
-    with pytest.raises(WorkerError, match="was killed"):
-        deque(stream, maxlen=0)
-
-
-def test_a_worker_leaves_ctrl_c_to_its_parent(folder: Path) -> None:
-    stream = prepare_all(repeat(next(iter(Discovery([folder])))), CONFIG, workers=1)
-    next(stream)
-    (worker,) = active_children()
-    status = Path(f"/proc/{worker.pid}/status").read_text()
-    blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
-    assert blocked & 1 << (signal.SIGINT - 1)
-    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    os.kill(worker.ident or 0, signal.SIGINT)
-    assert isinstance(next(stream), PreparedRecord)
-
-
-WITH_A_WORKER = """
-import sys
-from itertools import repeat
-from multiprocessing import active_children
-from pathlib import Path
-from ecgscreen.discover import Discovery
-from ecgscreen.preparation import prepare_all
-from ecgscreen.preprocess import PreprocessConfig
-if __name__ == "__main__":
-    one = next(iter(Discovery([Path(sys.argv[1])])))
-    stream = prepare_all(repeat(one), PreprocessConfig(), workers=1)
-    next(stream)
-    print(active_children()[0].pid, flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_no_worker_outlives_a_parent_that_is_killed(folder: Path, tmp_path: Path) -> None:
-    script = tmp_path / "with_a_worker.py"
-    script.write_text(WITH_A_WORKER)
-    with subprocess.Popen(
-        [sys.executable, script, folder],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    ) as parent:
-        assert parent.stdout is not None
-        worker = int(parent.stdout.readline())
-        assert is_running(worker)
-        parent.kill()
-    for _ in range(100):
-        if not is_running(worker):
-            return
-        time.sleep(0.1)
-    os.kill(worker, signal.SIGKILL)
-    pytest.fail("the worker was still there after 10 s")
-
-
-def is_running(process: int) -> bool:
-    """Whether a process is there and not just waiting to be reaped."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+def test_a_recording_alone_is_what_it_is_among_others(tmp_path: Path) -> None:
+    one = write_wfdb(heart(), tmp_path, "one")
+    before = prepared_as(one)
+    write_dataset(tmp_path / "others", 6, seed=4)
+    for path in sorted((tmp_path / "others").glob("*.hea")):
+        prepared_as(path)
+    again = prepared_as(one)
+    assert again.prepared.windows.tobytes() == before.prepared.windows.tobytes()

@@ -15,9 +15,11 @@ import pytest
 
 from ecgscreen.bundle import load_bundle
 from ecgscreen.errors import EngineError, ExitCode, LabelListError, UsageError
+from ecgscreen.preparation import PreparedRecord
+from ecgscreen.preprocess import Prepared
 from ecgscreen.recording import LEADS, SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored
-from ecgscreen.scan import WINDOWS_AT_ONCE, ScanOptions, ScanResult, embed_all, scan
+from ecgscreen.scan import ScanOptions, ScanResult, embed_all, scan
 from ecgscreen.scoring import quantise_directions, record_embedding, score
 from ecgscreen.simulate import (
     Fault,
@@ -29,6 +31,7 @@ from ecgscreen.simulate import (
     write_wfdb,
 )
 from engines.select import load_engine
+from engines.stream import MOST_WAITING
 from tests.ecgscreen.bundles import rewritten
 from tests.offline import run_offline
 
@@ -281,15 +284,21 @@ def test_the_screening_is_for_its_owner_only(bundle_dir: Path, tmp_path: Path) -
 def test_recordings_without_window_are_not_collected(bundle_dir: Path) -> None:
     engine = load_engine("openvino", load_bundle(bundle_dir).encoder_onnx, precision="f32")
     bad = not_scored("bad.hea", Status.ERROR, SkipReason.BAD_HEADER)
+    windows = np.ones((1, 12, 1000), np.float32)
+    prepared = Prepared(windows, np.ones(12, np.bool_), np.zeros(1, np.float32), True)
+    good = PreparedRecord("good.hea", prepared, "good", 500.0, 10.0, ())
     taken = []
 
-    def many() -> Iterator[RecordResult]:
-        for number in range(10 * WINDOWS_AT_ONCE):
+    def many() -> Iterator[PreparedRecord | RecordResult]:
+        yield good
+        for number in range(10 * MOST_WAITING):
             taken.append(number)
             yield bad
 
-    assert next(embed_all(many(), engine)) is bad
-    assert len(taken) == WINDOWS_AT_ONCE
+    results = embed_all(many(), engine)
+    assert next(results).path == "good.hea"
+    assert MOST_WAITING < len(taken) < 5 * MOST_WAITING  # the engine takes its time
+    assert next(results) is bad
 
 
 def test_an_empty_folder_is_fine(bundle_dir: Path, tmp_path: Path) -> None:
