@@ -104,6 +104,39 @@ def test_what_would_not_be_exact_is_refused(
         score(embeddings[:, :5], directions)
 
 
+def test_every_number_up_to_2_is_taken_for_what_it_is() -> None:
+    numbers = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    numbers = numbers[np.abs(numbers) <= 2][:, None]
+    assert len(numbers) == 2 * (0x4000 + 1)
+    assert score(numbers, np.array([[1.0]])).tobytes() == (
+        (numbers.astype(np.float32) + np.float32(0)).tobytes()
+    )
+
+
+def test_many_rows_are_scored_like_few(
+    embeddings: NDArray[np.float16], directions: NDArray[np.float64]
+) -> None:
+    many = np.tile(embeddings, (60, 1))
+    many[3000, 7] = np.inf
+    scores = score(many, directions)
+    expected = np.tile(score(embeddings, directions), (60, 1))
+    expected[3000] = np.nan
+    assert scores.tobytes() == expected.tobytes()
+
+
+def test_a_flag_is_raised_at_its_threshold_to_the_last_bit() -> None:
+    scores = np.array([[0.1], [np.nextafter(np.float32(0.1), np.float32(1))]], np.float32)
+    exact = np.array([float(scores[0, 0])])
+    for threshold, expected in (
+        (exact, [1, 1]),
+        (np.nextafter(exact, 1), [0, 1]),
+        (np.nextafter(exact, 0), [1, 1]),
+        (np.array([0.1]), [1, 1]),  # float32(0.1) lies above 0.1
+        (np.array([np.inf]), [0, 0]),
+    ):
+        assert flags(scores, threshold)[:, 0].tolist() == expected
+
+
 def test_directions_are_unit_vectors_on_the_grid() -> None:
     vectors = unit_rows(9, seed=3)
     quantised = quantise_directions(vectors * 37.5)
