@@ -209,17 +209,15 @@ def _is_clipped(
     # The quiet line between beats can be an extreme too, and rest on one value where the
     # resolution is coarse; but it lies close to the mean.
     far = _RAIL_DISTANCE * (high - low)
-    clipped = np.zeros((len(deviation), 1), np.bool_)
+    clipped = np.zeros(len(deviation), np.bool_)
     for rail, second_extreme in ((high, second_high), (low, second_low)):
-        n_stuck = (deviation == rail).sum(axis=1, keepdims=True)
         # Recorders hold the last value to fill a recording up: one place, not several.
-        n_seconds = (second_extreme == rail).sum(axis=1, keepdims=True)
-        clipped |= (
-            (n_stuck >= _CLIPPED_SHARE * deviation.shape[1])
-            & (n_seconds >= _CLIPPED_SECONDS)
-            & (np.abs(rail) >= far)
-        )
-    return clipped[:, 0]
+        n_seconds = (second_extreme == rail).sum(axis=1)
+        rows = np.flatnonzero((n_seconds >= _CLIPPED_SECONDS) & (np.abs(rail) >= far)[:, 0])
+        # Hardly ever is there a row left to look at sample by sample.
+        n_stuck = (deviation[rows] == rail[rows]).sum(axis=1)
+        clipped[rows] |= n_stuck >= _CLIPPED_SHARE * deviation.shape[1]
+    return clipped
 
 
 def _change(deviation: NDArray[np.float32], sampling_rate: float) -> NDArray[np.float32]:

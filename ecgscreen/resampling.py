@@ -7,9 +7,10 @@ sampling rate, in float64, and kept: no filter design, no convolution call per r
    convolution of the input with a Kaiser-windowed sinc (Kaiser 1974; Oppenheim & Schafer,
    Discrete-Time Signal Processing, section 7.5), evaluated at exactly that time. Mains hum
    and everything else above the stop frequency is attenuated by `STOP_BAND_DB`, so nothing
-   folds back. With whole rates the kernel repeats every second, hence one matrix serves every
-   second. With others every second has a matrix of its own: one for the whole window would be
-   mostly zeros, and gigabytes at the highest rates.
+   folds back. With whole rates the kernel repeats after some samples, hence one matrix serves
+   all blocks of `_BLOCK` samples or so: fewer and most of the kernel is computed for the margins
+   of a block, more and most of the matrix is zeros. With other rates every second has a matrix
+   of its own: one for the whole window would be gigabytes at the highest rates.
 2. *Baseline removal*: the window's slow discrete cosines (DCT-II) are damped by the squared
    magnitude response of a 4th-order Butterworth high-pass, that is what forward-backward
    filtering does, without its transients at the edges (the cosine set as a drift model:
@@ -29,6 +30,8 @@ from numpy.typing import NDArray
 STOP_BAND_DB = 80.0
 BUTTERWORTH_ORDER = 4
 _NEGLIGIBLE_WEIGHT = 1e-5
+_BLOCK = 32
+"""Samples out of a block, also what a processor's vector registers take at once."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,15 @@ def slow_cosines(
 
 
 @lru_cache(maxsize=16)
-def _second_matrix(rate_in: int, rate_out: int, band: BandPass) -> tuple[NDArray[np.float32], int]:
-    matrix, margin = low_pass_matrix(rate_in, rate_out, band, rate_in, rate_out)
-    return matrix.astype(np.float32), margin
+def _step_matrix(
+    rate_in: int, rate_out: int, band: BandPass
+) -> tuple[NDArray[np.float32], int, int, int]:
+    """The matrix for a block of whole samples, margin, and samples in and out of the block."""
+    common = math.gcd(rate_in, rate_out)
+    repeats = max(1, round(_BLOCK * common / rate_out))
+    n_in, n_out = repeats * rate_in // common, repeats * rate_out // common
+    matrix, margin = low_pass_matrix(rate_in, rate_out, band, n_in, n_out)
+    return matrix.astype(np.float32), margin, n_in, n_out
 
 
 @lru_cache(maxsize=32)
@@ -178,13 +187,12 @@ def resample(
     # The tiny allowance is for rates such as 128.0 * 7.8125 that are whole but for rounding.
     n_out = math.floor(n_in * rate_out / rate_in + 1e-9)
     if float(rate_in).is_integer() and float(rate_out).is_integer():
-        step = int(rate_in)
-        matrix, margin = _second_matrix(step, int(rate_out), band)
-        seconds = math.ceil(n_out / rate_out)
-        padded = _mirrored(signal, margin, seconds * step + 2 * margin)
+        matrix, margin, step, n_block = _step_matrix(int(rate_in), int(rate_out), band)
+        n_blocks = math.ceil(n_out / n_block)
+        padded = _mirrored(signal, margin, n_blocks * step + 2 * margin)
         blocks = np.lib.stride_tricks.sliding_window_view(padded, step + 2 * margin, axis=1)
         # One matrix product of a fixed shape a window: its rounding cannot depend on others.
-        rows = np.ascontiguousarray(blocks[:, ::step]).reshape(n_leads * seconds, -1)
+        rows = np.ascontiguousarray(blocks[:, ::step]).reshape(n_leads * n_blocks, -1)
         return (rows @ matrix).reshape(n_leads, -1)[:, :n_out]
     size = math.ceil(rate_out)
     steps = [
