@@ -128,7 +128,8 @@ def _known(numbers: NDArray[np.float16]) -> NDArray[np.bool_]:
     largest = np.float16(_LARGEST).view(np.uint16)
     if sizes.max(initial=0) <= largest:
         return np.ones(len(numbers), np.bool_)
-    known: NDArray[np.bool_] = (sizes < np.float16(np.inf).view(np.uint16)).all(axis=1)
+    finite = sizes < np.float16(np.inf).view(np.uint16)
+    known: NDArray[np.bool_] = np.logical_and.reduce(finite, axis=1)
     if (found := sizes[known].max(initial=0)) > largest:
         raise ValueError(
             f"an embedding with a component of {found.view(np.float16):.3g}, unit vectors are "
@@ -177,7 +178,8 @@ def flags(scores: NDArray[np.float32], thresholds: NDArray[np.float64]) -> NDArr
     # A float32 reaches a threshold exactly when it reaches the next float32 at or above it.
     least = thresholds.astype(np.float32)
     least = np.where(least < thresholds, np.nextafter(least, np.float32(np.inf)), least)
-    found = (scores >= least).view(np.int8)
+    raised: NDArray[np.bool_] = np.greater_equal(scores, least)
+    found = raised.view(np.int8)
     found[:, np.isnan(least)] = NO_FLAG
     missing = np.isnan(scores)
     if missing.any():

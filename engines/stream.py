@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -15,7 +15,7 @@ Windows: TypeAlias = tuple[NDArray[np.float32], NDArray[np.bool_]]
 """float32, shape (N, n_leads, n_samples), any N, and its lead mask, bool, (N, n_leads)."""
 
 MOST_WAITING = 256
-"""Items without windows that wait for a batch to fill; then it runs as it is."""
+"""Items without windows that wait for a batch to fill, or to be done; then it is seen to."""
 
 
 class Slot(Protocol):
@@ -63,7 +63,9 @@ class ConcurrentEngine(Protocol):
     slots: Sequence[Slot]
 
 
-def embed_stream(engine: Engine, items: Iterable[Windows | None]) -> Iterator[NDArray[np.float32]]:
+def embed_stream(
+    engine: Engine, items: Iterable[Windows | None]
+) -> Generator[NDArray[np.float32], None, None]:
     """Embed a stream of recordings' windows, in its order.
 
     A `ConcurrentEngine` computes while the next items are made; another engine in turn with
@@ -137,8 +139,12 @@ class _Stream:
         if item is None or not len(item[0]):
             self._due.append(_Due(0))
             self._n_without += 1
-            if self._n_without > MOST_WAITING:
-                self._start()
+            if self._n_without == MOST_WAITING:
+                self._n_without = 0
+                if self._filling is not None:
+                    self._start()
+                elif self._running:
+                    self._finish_oldest()
             return
         windows, lead_mask = item
         if not self._slots:
@@ -181,7 +187,7 @@ class _Stream:
         return self._free.popleft()
 
     def _start(self) -> None:
-        slot, self._n_without = self._filling, 0
+        slot = self._filling
         if slot is None:
             return
         # Padding with zeros: a row's result must not depend on what was in the batch before.
