@@ -24,10 +24,8 @@ from statistics import median
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-import wfdb
 
 from bench.linked_records import write_linked
-from bench.reader import processor_seconds, write_records
 from ecgscreen.bundle import default_bundle, load_bundle
 from ecgscreen.readers import read_recording
 from ecgscreen.scoring import flags, quantise_directions, score
@@ -95,6 +93,10 @@ class Bench:
 
     def reading(self) -> Iterator[Row]:
         """Against wfdb, as `bench.reader` measures it."""
+        import wfdb
+
+        from bench.reader import processor_seconds, write_records
+
         for n_samples, wanted in ((5000, 20.0), (1000, 50.0)):
             folder = self.folder / f"reader{n_samples}"
             folder.mkdir()

@@ -45,7 +45,7 @@ def is_plain(header: Header) -> bool:
 
 
 def read_plain(
-    header: Header, folder: Path, root: Path, wanted: tuple[int, ...], factors: tuple[float, ...]
+    header: Header, path: Path, root: Path, wanted: tuple[int, ...], factors: tuple[float, ...]
 ) -> NDArray[np.float32]:
     """Read signals of format 16.
 
@@ -53,8 +53,8 @@ def read_plain(
     ----------
     header
         For which `is_plain` holds.
-    folder
-        Where the header lies, and its signal files with it.
+    path
+        The header's file; its signal files lie beside it.
     root
         The folder given to the scan.
     wanted
@@ -75,6 +75,8 @@ def read_plain(
     OSError
         If a signal file cannot be opened or read.
     """
+    # Building the path of the folder, and of the file in it, takes as long as opening it.
+    folder = str(path).removesuffix(path.name)
     n_samples = header.n_samples
     columns: list[NDArray[np.int16]] = []
     for start, stop in file_groups(header):
@@ -83,7 +85,7 @@ def read_plain(
         if here or n_samples is None:
             offset = header.signals[start].byte_offset
             frames = _read_frames(
-                f"{folder}/{header.file_names[start]}", root, stop - start, n_samples, offset
+                folder + header.file_names[start], root, stop - start, n_samples, offset
             )
             n_samples = len(frames)
             columns.append(frames.T if len(here) == stop - start else frames.T[here])

@@ -104,11 +104,11 @@ def parse_signal_lines(
             SkipReason.BAD_HEADER, f"a signal line is longer than {MAX_LINE_BYTES} bytes"
         )
     names, formats, gains, adc_zeros, descriptions = _columns(lines)
-    decoded = {name: plain_file_name(name) for name in set(names)}
-    return (
-        tuple([decoded[name] for name in names]),
-        _signals(formats, gains, adc_zeros, descriptions),
-    )
+    if names.count(names[0]) == len(names):
+        file_names = (plain_file_name(names[0]),) * len(names)
+    else:
+        file_names = tuple(map(plain_file_name, names))
+    return file_names, _signals(formats, gains, adc_zeros, descriptions)
 
 
 def _columns(lines: list[bytes]) -> _Columns:

@@ -39,7 +39,7 @@ def read_signals(header: Header, path: Path, root: Path, leads: LeadChoice) -> N
         As `read_plain` and `read_with_library`.
     """
     if is_plain(header):
-        return read_plain(header, path.parent, root, leads.indices, leads.factors)
+        return read_plain(header, path, root, leads.indices, leads.factors)
     return read_with_library(header, path, root, leads.indices, leads.factors)
 
 
