@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ecgscreen.arm_reversal import arm_reversal_note
 from ecgscreen.limb_leads import limb_lead_note, with_derived_leads
 from ecgscreen.quality import Quality, assess_quality
 from ecgscreen.recording import Recording
@@ -26,8 +27,12 @@ def assess(recording: Recording) -> tuple[Recording, Quality]:
         return recording, quality
     completed = with_derived_leads(recording, quality.usable)
     if completed is not recording:
-        return completed, assess_quality(completed)
-    note = limb_lead_note(recording, quality.usable)
+        recording, quality = completed, assess_quality(completed)
+        note = None
+    else:
+        note = limb_lead_note(recording, quality.usable)
+    # Leads that contradict each other are told already, and tell nothing of the electrodes.
+    note = note or arm_reversal_note(recording, quality.usable)
     if note is not None:
         recording = replace(recording, notes=(*recording.notes, note))
     return recording, quality

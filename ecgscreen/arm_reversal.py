@@ -1,0 +1,63 @@
+"""Whether the arms' electrodes seem exchanged: lead I upside down, aVR upright.
+
+With the electrodes of the two arms exchanged lead I changes its sign and aVR and aVL change
+places, while the chest leads stay as they are (Kligfield et al., recommendations for the
+standardization of the electrocardiogram, Circulation 2007, 115: 1306). Lead I then runs against
+V6, which in dextrocardia is small or upside down itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.recording import LEADS, Recording
+
+DOMINANCE = 1.3
+"""How many times larger the main deflection is than the one the other way."""
+
+OPPOSITE = -0.4
+"""The correlation of lead I with V6 from which they run against each other."""
+
+ARM_REVERSAL = "arm electrodes exchanged? lead I is inverted against V6 and aVR upright"
+
+_MOST_SAMPLES = 1 << 15
+
+
+def arm_reversal_note(recording: Recording, usable: NDArray[np.bool_]) -> str | None:
+    """Say so if the electrodes of the arms seem exchanged.
+
+    Parameters
+    ----------
+    recording
+        Any; the amplitude need not be known.
+    usable
+        bool, shape (12,), in the order of `LEADS`: I, aVR and V6 are needed.
+
+    Returns
+    -------
+    The note, or None. It is a suspicion: an infarction of the lateral wall can look the same.
+    """
+    names = ("I", "aVR", "V6")
+    if not all(usable[LEADS.index(name)] for name in names):
+        return None
+    i, avr, v6 = (
+        recording.signal[recording.lead_names.index(name), :_MOST_SAMPLES] for name in names
+    )
+    # The cheap question first: it is nearly always answered with no.
+    # A file's absurd gain may take squares beyond float32.
+    with np.errstate(over="ignore", invalid="ignore"):
+        change_i, change_v6 = np.diff(i), np.diff(v6)
+        size = float(np.sqrt((change_i @ change_i) * (change_v6 @ change_v6)))
+        together = float(change_i @ change_v6)
+    if not together < OPPOSITE * size:
+        return None
+    upside_down = _leans(-i) and _leans(avr)
+    return ARM_REVERSAL if upside_down else None
+
+
+def _leans(lead: NDArray[np.float32]) -> bool:
+    """Whether the upward deflections are the larger ones, by far."""
+    # Percentiles, so that a spike decides nothing; a QRS complex takes a tenth of the time.
+    low, middle, high = np.percentile(lead, (0.5, 50, 99.5)).tolist()
+    return bool(high - middle > DOMINANCE * (middle - low))
