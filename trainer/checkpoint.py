@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -82,14 +83,27 @@ class Checkpoint:
         return state
 
     def save(self, state: dict[str, Any], fingerprint: dict[str, Any]) -> None:
-        """Write a state of tensors and plain values; the old file stays until this one is whole."""
+        """Write a state of tensors and plain values; the old file stays until this one is whole.
+
+        Raises
+        ------
+        OSError
+            If there is no room, or the folder cannot be written to; nothing half-written is left.
+        """
+        # torch writing to a full disk ends in an error of its own; bytes end in the system's.
+        content = io.BytesIO()
+        torch.save({**state, "fingerprint": json.dumps(fingerprint)}, content)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            torch.save({**state, "fingerprint": json.dumps(fingerprint)}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.path)
+        try:
+            with partial.open("wb") as file:
+                file.write(content.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self.path)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
 
     def remove(self) -> None:
         """The run has ended: there is nothing to go on from."""
