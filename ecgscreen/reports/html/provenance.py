@@ -25,7 +25,7 @@ def provenance_section(made: Provenance, run: str, words: Words) -> str:
         Of the page.
     """
     engine = made.engine
-    facts = (
+    facts: tuple[tuple[str, str], ...] = (
         (words["version"], made.version),
         (words["started"], made.started.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")),
         (words["duration"], f"{words.number(made.duration_s, 1)} s"),
