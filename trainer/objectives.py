@@ -222,5 +222,7 @@ def carried_by(recordings: LabelledRecordings, columns: NDArray[np.intp]) -> Ten
 def statement_weights(carried: Tensor, power: float) -> Tensor:
     """How much each of K concepts counts, by its rarity in ``carried``, shape (N, K)."""
     frequency = carried.mean(dim=0)
-    weight: Tensor = (frequency.mean() / frequency).clamp(max=100.0) ** power
+    # Where no concept is carried at all, as signs of recordings of two leads, they count alike.
+    rarity = (frequency.mean() / frequency).nan_to_num(nan=1.0)
+    weight: Tensor = rarity.clamp(max=100.0) ** power
     return weight

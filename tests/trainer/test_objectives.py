@@ -19,7 +19,12 @@ from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings, load_ptbxl
 from trainer.encoder import ResNet1d
 from trainer.losses import clip_loss, feature_approximation_loss, view_loss
-from trainer.objectives import ClipObjective, StatementObjective, report_texts
+from trainer.objectives import (
+    ClipObjective,
+    StatementObjective,
+    report_texts,
+    statement_weights,
+)
 from trainer.reports import to_english
 from trainer.splits import rows_of_folds
 from trainer.steps import Steps
@@ -178,3 +183,9 @@ def test_signs_are_statements_that_count_where_they_are_known(
     )
     unknown.model.load_state_dict(plain.model.state_dict())
     assert loss(unknown) == pytest.approx(loss(plain), rel=1e-5)
+
+
+def test_weights_are_finite_where_nothing_is_carried() -> None:
+    assert torch.equal(statement_weights(torch.zeros(4, 3), 0.5), torch.ones(3))
+    some = statement_weights(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), 0.5)
+    torch.testing.assert_close(some, torch.tensor([0.5**0.5, 10.0]))
