@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ecgscreen.asked_threshold import AskedThreshold
 from ecgscreen.errors import LabelListError
-from ecgscreen.label_list_file import ListLine, parse_lines, read_list_file
+from ecgscreen.label_list_file import ListLine, Place, parse_lines, position, read_list_file
+from ecgscreen.label_list_toml import parse_toml
 from ecgscreen.vocabulary import Vocabulary, load_vocabulary
 
 Source = Literal["vocabulary", "zero-shot", "mixed"]
+
+LINES_NAMED = 50
+"""Lines that one error names at most."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Diagnosis:
     Attributes
     ----------
     name
-        The line as written, without its comment.
+        The line as written, without its comment; of a TOML list, the entry's name.
     concept_ids
         Concepts of its synonyms that the vocabulary knows, in their order, none twice.
     free_texts
@@ -35,6 +40,14 @@ class Diagnosis:
         it) or ``mixed``.
     line
         Line number in the file, from 1.
+    group
+        The heading that it stands under; empty without.
+    asked
+        The threshold that the list asks for; None without.
+    counter_concept_ids, counter_free_texts
+        What it is told from: the same of its counter-prompts, such as "sinus rhythm".
+    free_places
+        Where the free texts stand, then those of the counter-prompts.
     """
 
     name: str
@@ -44,6 +57,21 @@ class Diagnosis:
     severity: str
     source: Source
     line: int
+    group: str = ""
+    asked: AskedThreshold | None = None
+    counter_concept_ids: tuple[str, ...] = ()
+    counter_free_texts: tuple[str, ...] = ()
+    free_places: tuple[Place, ...] = ()
+
+    @property
+    def has_counter(self) -> bool:
+        """Whether its score is against something: no other line's threshold goes with it."""
+        return bool(self.counter_concept_ids or self.counter_free_texts)
+
+    @property
+    def all_free_texts(self) -> tuple[str, ...]:
+        """All that only a language model can embed, in the order of `free_places`."""
+        return self.free_texts + self.counter_free_texts
 
 
 @dataclass(frozen=True)
@@ -71,7 +99,8 @@ def load_list(name_or_path: str) -> DiagnosisList:
     Parameters
     ----------
     name_or_path
-        A text file; if there is none, a list that ships, with or without ``.txt``.
+        A file, TOML by its name or else text; if there is none, a list that ships, with or
+        without its ending.
 
     Returns
     -------
@@ -82,20 +111,21 @@ def load_list(name_or_path: str) -> DiagnosisList:
     Raises
     ------
     LabelListError
-        If there is no such list, or a line cannot be understood (`parse_lines`).
+        If there is no such list, or a line cannot be understood (`parse_lines`, `parse_toml`).
     """
     name, content = read_list_file(name_or_path)
+    parse = parse_toml if name.lower().endswith(".toml") else parse_lines
     vocabulary = load_vocabulary()
     return DiagnosisList(
         name=name,
         sha256=hashlib.sha256(content).hexdigest(),
-        diagnoses=tuple(_resolve(line, vocabulary) for line in parse_lines(name, content)),
+        diagnoses=tuple(_resolve(line, vocabulary) for line in parse(name, content)),
     )
 
 
 def unknown_lines(diagnosis_list: DiagnosisList) -> tuple[Diagnosis, ...]:
     """Lines with words outside the vocabulary: they need a language model."""
-    return tuple(diagnosis for diagnosis in diagnosis_list.diagnoses if diagnosis.free_texts)
+    return tuple(diagnosis for diagnosis in diagnosis_list.diagnoses if diagnosis.all_free_texts)
 
 
 def unknown_lines_error(
@@ -121,16 +151,19 @@ def unknown_lines_error(
     Returns
     -------
     LabelListError
-        Names list, lines, words, the nearest concepts, and the ways out: a line of text for
-        each line of the list, so that all are mended at once.
+        Names list, places, words, the nearest concepts, and the ways out: a line of text for
+        each line of the list, at most `LINES_NAMED`, so that all are mended at once.
     """
     rows = []
-    for diagnosis in diagnoses:
+    for diagnosis in diagnoses[:LINES_NAMED]:
         unknown = "; ".join(
             f"{text!r} (nearest: {', '.join(near.name for near in vocabulary.nearest(text, 3))})"
-            for text in diagnosis.free_texts
+            for text in diagnosis.all_free_texts
         )
-        rows.append(f"{list_name}, line {diagnosis.line}: not in the vocabulary: {unknown}")
+        where = position(list_name, diagnosis.free_places[0])
+        rows.append(f"{where}: not in the vocabulary: {unknown}")
+    if len(diagnoses) > LINES_NAMED:
+        rows.append(f"and {len(diagnoses) - LINES_NAMED} more lines")
     way_out = (
         "bring along the language model that the bundle was trained with; it is expected at "
         f"{language_model!r}, and not there."
@@ -141,20 +174,39 @@ def unknown_lines_error(
 
 
 def _resolve(line: ListLine, vocabulary: Vocabulary) -> Diagnosis:
-    found = {part: vocabulary.find(part) for part in line.parts}
-    # dict.fromkeys: two synonyms of one concept must not count twice in the mean.
-    concept_ids = tuple(dict.fromkeys(c.id for c in found.values() if c is not None))
-    free_texts = tuple(part for part, concept in found.items() if concept is None)
+    concept_ids, free = _look_up(line.parts, line.places, vocabulary)
+    counter_ids, counter_free = _look_up(line.counter_parts, line.counter_places, vocabulary)
     source: Source = "mixed" if concept_ids else "zero-shot"
-    if not free_texts:
+    if not free:
         source = "vocabulary"
-    only_one = len(concept_ids) == 1 and not free_texts
+    only_one = len(concept_ids) == 1 and not free
     return Diagnosis(
         name=line.text,
         concept_ids=concept_ids,
-        free_texts=free_texts,
+        free_texts=tuple(free),
         code=concept_ids[0] if only_one else "",
-        severity="info",
+        severity=line.severity,
         source=source,
         line=line.number,
+        group=line.group,
+        asked=line.asked,
+        counter_concept_ids=counter_ids,
+        counter_free_texts=tuple(counter_free),
+        free_places=(*free.values(), *counter_free.values()),
     )
+
+
+def _look_up(
+    parts: Sequence[str], places: Sequence[Place], vocabulary: Vocabulary
+) -> tuple[tuple[str, ...], dict[str, Place]]:
+    """Ids of the known concepts, and the unknown texts with their first place, none twice."""
+    # By keys: two synonyms of one concept must not count twice in the mean.
+    known: dict[str, None] = {}
+    free: dict[str, Place] = {}
+    for part, place in zip(parts, places, strict=True):
+        concept = vocabulary.find(part)
+        if concept is None:
+            free.setdefault(part, place)
+        else:
+            known[concept.id] = None
+    return tuple(known), free

@@ -1,7 +1,8 @@
-"""A list of diagnoses in text form: find the file, and split it into lines and synonyms.
+"""A list of diagnoses: find the file; in text form, split it into lines and synonyms.
 
 One diagnosis a line; ``#`` at the beginning or after white space starts a comment;
-``a | b`` are synonyms. UTF-8, with or without a byte order mark, any line ending.
+``a | b`` are synonyms; ``[rhythm]`` begins a group. UTF-8, with or without a byte order mark,
+any line ending. The TOML form is read by `ecgscreen.label_list_toml`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 
+from ecgscreen.asked_threshold import AskedThreshold
 from ecgscreen.errors import LabelListError
 
 MAX_LINE_LENGTH = 500
@@ -20,6 +22,11 @@ MAX_LINE_LENGTH = 500
 
 MAX_FILE_SIZE = 1 << 20
 """Bytes. More than that is not a list that somebody wrote."""
+
+SUFFIXES = (".txt", ".toml")
+
+Place = tuple[int, int]
+"""Line and column in the file, both from 1."""
 
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
@@ -38,17 +45,33 @@ class ListLine:
         The line without comment and outer white space.
     parts
         Its synonyms, at least one, none of them empty.
+    places
+        Where each of them stands.
+    counter_parts, counter_places
+        The same of its counter-prompts; only the TOML form has any.
+    group
+        The heading above it; empty without.
+    severity
+        ``info`` unless the TOML form says otherwise.
+    asked
+        The threshold that the list asks for; None without.
     """
 
     number: int
     text: str
     parts: tuple[str, ...]
+    places: tuple[Place, ...]
+    counter_parts: tuple[str, ...] = ()
+    counter_places: tuple[Place, ...] = ()
+    group: str = ""
+    severity: str = "info"
+    asked: AskedThreshold | None = None
 
 
 def shipped_lists() -> tuple[str, ...]:
     """File names of the lists that come with the package, sorted."""
     folder = resources.files("ecgscreen") / "label_lists"
-    return tuple(sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".txt")))
+    return tuple(sorted(each.name for each in folder.iterdir() if each.name.endswith(SUFFIXES)))
 
 
 def read_list_file(name_or_path: str) -> tuple[str, bytes]:
@@ -57,7 +80,7 @@ def read_list_file(name_or_path: str) -> tuple[str, bytes]:
     Parameters
     ----------
     name_or_path
-        A path, or the name of a shipped list with or without ``.txt``.
+        A path, or the name of a shipped list with or without its ending.
 
     Returns
     -------
@@ -69,20 +92,15 @@ def read_list_file(name_or_path: str) -> tuple[str, bytes]:
     Raises
     ------
     LabelListError
-        If there is neither a regular file nor a shipped list, or it cannot be read, is
-        larger than `MAX_FILE_SIZE`, or is a TOML list.
+        If there is neither a regular file nor a shipped list, or it cannot be read, or
+        is larger than `MAX_FILE_SIZE`.
     """
-    if name_or_path.lower().endswith(".toml"):
-        raise LabelListError(
-            f"{name_or_path}: lists in TOML form are not supported in this version",
-            "Write one diagnosis a line into a .txt file.",
-        )
     path = Path(name_or_path)
     try:
         if path.is_file():
             return name_or_path, _read(path)
         shipped = {name: name for name in shipped_lists()}
-        shipped |= {name.removesuffix(".txt"): name for name in shipped}
+        shipped |= {_stem(name): name for name in shipped}
         if name_or_path in shipped:
             file = resources.files("ecgscreen") / "label_lists" / shipped[name_or_path]
             return shipped[name_or_path], file.read_bytes()
@@ -117,20 +135,28 @@ def parse_lines(name: str, content: bytes) -> tuple[ListLine, ...]:
     Raises
     ------
     LabelListError
-        With name and line number: not UTF-8, a control or invisible character, over
+        With name, line and column: not UTF-8, a control or invisible character, over
         `MAX_LINE_LENGTH` characters, an empty synonym, nothing but punctuation; or no
         diagnosis at all.
     """
     # Not str.splitlines: it would also split at characters that are refused below.
-    rows = _decode(name, content).replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    texts = ((number, _COMMENT.sub("", row).strip()) for number, row in enumerate(rows, start=1))
-    lines = tuple(_parse(name, number, text) for number, text in texts if text)
+    rows = decode_list(name, content).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines: list[ListLine] = []
+    group = ""
+    for number, row in enumerate(rows, start=1):
+        text = _COMMENT.sub("", row).strip()
+        column = len(row) - len(row.lstrip()) + 1
+        if text.startswith("[") and text.endswith("]"):
+            check_text(name, text, (number, column))
+            group = text[1:-1].strip()
+        elif text:
+            lines.append(_parse(name, text, (number, column), group))
     if not lines:
         raise LabelListError(
             f"{name}: no diagnosis in it, at least one is expected",
             "Write one diagnosis a line; lines that begin with # are comments.",
         )
-    return lines
+    return tuple(lines)
 
 
 def _read(path: Path) -> bytes:
@@ -146,48 +172,91 @@ def _read(path: Path) -> bytes:
 
 def _no_such_list(name: str) -> LabelListError:
     shipped = shipped_lists()
-    stems = [each.removesuffix(".txt") for each in shipped]  # ".txt" makes any two names alike
-    nearest = get_close_matches(Path(name).name.lower().removesuffix(".txt"), stems, n=1)
-    guess = f"Did you mean {nearest[0]}.txt? " if nearest else "Look at the path. "
+    stems = {_stem(each): each for each in shipped}  # ".txt" makes any two names alike
+    nearest = get_close_matches(_stem(Path(name).name.lower()), stems, n=1)
+    guess = f"Did you mean {stems[nearest[0]]}? " if nearest else "Look at the path. "
     return LabelListError(
         f"{name}: no such file, and no list of this name is shipped",
         f"{guess}Shipped lists: {', '.join(shipped)}.",
     )
 
 
-def _decode(name: str, content: bytes) -> str:
+def _stem(name: str) -> str:
+    return name.removesuffix(".txt").removesuffix(".toml")
+
+
+def position(name: str, place: Place) -> str:
+    """How messages name a place in a list."""
+    return f"{name}, line {place[0]}, column {place[1]}"
+
+
+def decode_list(name: str, content: bytes) -> str:
+    """The text of a list, without byte order mark.
+
+    Raises
+    ------
+    LabelListError
+        If it is not UTF-8.
+    """
     content = content.removeprefix(_BOM)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         before = content[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        number = before.count(b"\n") + 1
+        rows = before.decode("utf-8").split("\n")
         raise LabelListError(
-            f"{name}, line {number}: byte 0x{content[error.start]:02x} is not UTF-8 text",
+            f"{position(name, (len(rows), len(rows[-1]) + 1))}: byte "
+            f"0x{content[error.start]:02x} is not UTF-8 text",
             "Save the list as UTF-8; it may be Latin-1 (Windows-1252) or UTF-16 now.",
         ) from error
 
 
-def _parse(name: str, number: int, text: str) -> ListLine:
-    where = f"{name}, line {number}"
+def check_text(name: str, text: str, place: Place) -> None:
+    """Refuse what nobody typed as the name of a diagnosis.
+
+    Raises
+    ------
+    LabelListError
+        Too long, an invisible character in it, or neither letter nor digit.
+    """
+    line, column = place
     if len(text) > MAX_LINE_LENGTH:
         raise LabelListError(
-            f"{where}: {len(text)} characters, at most {MAX_LINE_LENGTH} are allowed",
+            f"{position(name, place)}: {len(text)} characters, at most {MAX_LINE_LENGTH} are "
+            "allowed",
             "Write one diagnosis a line, in a few words.",
         )
-    for character in text:
+    for offset, character in enumerate(text):
         if character != "\t" and unicodedata.category(character) in _INVISIBLE:
             raise LabelListError(
-                f"{where}: invisible character U+{ord(character):04X} in it, text is expected",
+                f"{position(name, (line, column + offset))}: invisible character "
+                f"U+{ord(character):04X} in it, text is expected",
                 "Type the line anew; it may have come along with copied text.",
             )
-    parts = tuple(part.strip() for part in text.split("|"))
-    for part in parts:
-        if not any(character.isalnum() for character in part):
+    if not any(character.isalnum() for character in text):
+        raise LabelListError(
+            f"{position(name, place)}: {text!r} is not a diagnosis, words are expected",
+            "Write synonyms as 'atrial fibrillation | auricular fibrillation'.",
+        )
+
+
+def _parse(name: str, text: str, place: Place, group: str) -> ListLine:
+    number, column = place
+    # The whole line first: a line of bars alone is told of its first synonym, not of itself.
+    if any(character.isalnum() for character in text) or len(text) > MAX_LINE_LENGTH:
+        check_text(name, text, place)
+    parts, places = [], []
+    for raw in text.split("|"):
+        part = raw.strip()
+        at = (number, column + len(raw) - len(raw.lstrip()))
+        column += len(raw) + 1
+        if not part:
             raise LabelListError(
-                f"{where}: {part!r} is not a diagnosis, words are expected"
-                if part
-                else f"{where}: a synonym is empty, words are expected on both sides of '|'",
+                f"{position(name, at)}: a synonym is empty, words are expected on both sides of "
+                "'|'",
                 "Write synonyms as 'atrial fibrillation | auricular fibrillation'.",
             )
-    return ListLine(number=number, text=text, parts=parts)
+        check_text(name, part, at)
+        parts.append(part)
+        places.append(at)
+    return ListLine(number=number, text=text, parts=tuple(parts), places=tuple(places), group=group)

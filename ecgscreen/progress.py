@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ecgscreen.reports.content import SEVERITIES, Provenance
+from ecgscreen.reports.notices import notices
 from ecgscreen.reports.tally import DiagnosisSummary, RunSummary
 from ecgscreen.results import RecordResult, Status, printable
 
@@ -184,6 +185,8 @@ def print_summary(
         Text(f"Engine {engine.name} {engine.version}, {engine.precision}, {engine.device} ({why})")
     )
     console.print(Text(NOT_A_DEVICE, style="dim"))
+    for notice in notices([each.diagnosis for each in summary.diagnoses]):
+        console.print(Text(notice, style="bold"))
 
 
 def _headline(summary: RunSummary, provenance: Provenance) -> Text:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from ecgscreen.bundle import Bundle
 from ecgscreen.diagnoses import Diagnosis, DiagnosisList, unknown_lines, unknown_lines_error
 from ecgscreen.errors import BundleError, LabelListError, MissingExtraError, UsageError
+from ecgscreen.label_list_file import position
+from ecgscreen.list_thresholds import list_threshold
 from ecgscreen.reports import DiagnosisRow
 from ecgscreen.scoring import quantise_directions
 from ecgscreen.text_encoder import TextEncoder
@@ -23,6 +26,11 @@ this is refused: a score of it would mean nothing. Measured with all-MiniLM-L6-v
 0.48 and above; of 65 texts that are no ECG finding, medical ones among them, 57 lie below 0.45
 (the others up to 0.62: "low voltage cable"). The model reads English: all 10 German findings that
 the vocabulary does not hold lie below, and are refused rather than guessed."""
+
+_NEVER_GUESSED = re.compile(r"[A-Z0-9][A-Z0-9/+_-]{0,7}|\d+|(?i:snomed|aha)\b.*")
+"""Abbreviations and codes: a language model has an opinion on them all, and no knowledge."""
+_OPPOSITE = 1e-3
+"""A line and its counter-prompts that differ by less than this do not differ."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +58,15 @@ def embed_list(
     """Give every line of a list its direction.
 
     Known lines come from the bundle; the language model is loaded only if a line has words
-    that the vocabulary does not know. Synonyms of a line are averaged.
+    that the vocabulary does not know. Synonyms of a line are averaged. With counter-prompts, the
+    direction is that from their mean to the line's: its cosine ranks recordings as the difference
+    of the two cosines does.
 
     Raises
     ------
     LabelListError
-        If a line needs a language model that is not on this machine, or lies far from every ECG
-        concept.
+        If a line needs a language model that is not on this machine, lies far from every ECG
+        concept, is an unknown abbreviation or code, or means the same as its counter-prompts.
     BundleError
         If the installed language model is not the one that the bundle was trained with, or the
         bundle does not hold a concept of the list.
@@ -64,6 +74,7 @@ def embed_list(
     unknown = unknown_lines(diagnoses)
     free_text: dict[str, NDArray[np.float32]] = {}
     if unknown:
+        _refuse_unknown_codes(diagnoses.name, unknown, vocabulary)
         try:
             text_encoder = load_text_encoder(str(bundle.manifest["text_encoder"]["name"]))
         except MissingExtraError as error:
@@ -75,23 +86,22 @@ def embed_list(
             ) from error
         _check_text_encoder(text_encoder, bundle)
         for diagnosis in unknown:
-            raw = text_encoder.embed(diagnosis.free_texts)
+            texts = diagnosis.all_free_texts
+            raw = text_encoder.embed(texts)
             _refuse_far_text(diagnoses.name, diagnosis, raw, bundle, vocabulary)
             prompt = str(bundle.manifest["text_encoder"].get("prompt", "{text}"))
             if prompt != "{text}":
-                raw = text_encoder.embed(prompted_texts(prompt, diagnosis.free_texts))
+                raw = text_encoder.embed(prompted_texts(prompt, texts))
             projected = bundle.text_head.project(raw)
-            free_text.update(zip(diagnosis.free_texts, projected, strict=True))
-    vectors = [
-        [
-            *(bundle.direction(concept) for concept in diagnosis.concept_ids),
-            *(free_text[text] for text in diagnosis.free_texts),
-        ]
-        for diagnosis in diagnoses.diagnoses
-    ]
+            free_text.update(zip(texts, projected, strict=True))
+    vectors = [_vector(diagnoses.name, each, bundle, free_text) for each in diagnoses.diagnoses]
+    directions = quantise_directions(np.stack(vectors))
     return Prompts(
-        directions=quantise_directions(np.stack([np.mean(v, axis=0) for v in vectors])),
-        rows=tuple(_row(diagnosis, bundle) for diagnosis in diagnoses.diagnoses),
+        directions=directions,
+        rows=tuple(
+            _row(diagnosis, bundle, direction)
+            for diagnosis, direction in zip(diagnoses.diagnoses, directions, strict=True)
+        ),
     )
 
 
@@ -100,25 +110,76 @@ def prompted_texts(prompt: str, texts: Sequence[str]) -> list[str]:
     return [prompt.replace("{text}", text) for text in texts]
 
 
-def _row(diagnosis: Diagnosis, bundle: Bundle) -> DiagnosisRow:
-    point = bundle.operating_points.get(diagnosis.code)
+def _vector(
+    list_name: str,
+    diagnosis: Diagnosis,
+    bundle: Bundle,
+    free_text: Mapping[str, NDArray[np.float32]],
+) -> NDArray[np.float32]:
+    """The direction of a line, float32 (D,), of any length but zero."""
+    mean = _mean(diagnosis.concept_ids, diagnosis.free_texts, bundle, free_text)
+    if not diagnosis.has_counter:
+        return mean
+    against = _mean(diagnosis.counter_concept_ids, diagnosis.counter_free_texts, bundle, free_text)
+    contrast: NDArray[np.float32] = mean / np.linalg.norm(mean) - against / np.linalg.norm(against)
+    if np.linalg.norm(contrast) < _OPPOSITE:
+        raise LabelListError(
+            f"{list_name}, line {diagnosis.line}: {diagnosis.name!r} and its counter-prompts mean "
+            "the same",
+            "name in counter_prompts what the diagnosis is to be told from",
+        )
+    return contrast
+
+
+def _mean(
+    concept_ids: Sequence[str],
+    texts: Sequence[str],
+    bundle: Bundle,
+    free_text: Mapping[str, NDArray[np.float32]],
+) -> NDArray[np.float32]:
+    vectors = [*map(bundle.direction, concept_ids), *(free_text[text] for text in texts)]
+    mean: NDArray[np.float32] = np.mean(vectors, axis=0)
+    return mean
+
+
+def _row(diagnosis: Diagnosis, bundle: Bundle, direction: NDArray[np.float64]) -> DiagnosisRow:
+    threshold = list_threshold(diagnosis, bundle, direction)
+    platt = None if diagnosis.has_counter else bundle.platt_scalings.get(diagnosis.code)
     return DiagnosisRow(
         name=diagnosis.name,
         code=diagnosis.code,
         severity=diagnosis.severity,
         source=_source(diagnosis, bundle),
-        threshold=float("nan") if point is None else point.threshold,
-        criterion="" if point is None else f"{point.criterion}, the bundle's validation set",
-        platt=bundle.platt_scalings.get(diagnosis.code),
+        threshold=threshold.value,
+        criterion=threshold.criterion,
+        platt=platt,
+        group=diagnosis.group,
+        seen=not diagnosis.free_texts and bundle.seen_concepts.issuperset(diagnosis.concept_ids),
+        note=threshold.note,
     )
 
 
 def _source(diagnosis: Diagnosis, bundle: Bundle) -> str:
     """What the score rests on, in the words of the model card."""
-    seen = [concept in bundle.seen_concepts for concept in diagnosis.concept_ids]
-    if all(seen) and not diagnosis.free_texts:
+    concepts = diagnosis.concept_ids + diagnosis.counter_concept_ids
+    seen = [concept in bundle.seen_concepts for concept in concepts]
+    if all(seen) and not diagnosis.all_free_texts:
         return "prompted (seen)"
     return "partly zero-shot" if any(seen) else "zero-shot"
+
+
+def _refuse_unknown_codes(
+    list_name: str, diagnoses: Sequence[Diagnosis], vocabulary: Vocabulary
+) -> None:
+    for diagnosis in diagnoses:
+        for text, place in zip(diagnosis.all_free_texts, diagnosis.free_places, strict=True):
+            if _NEVER_GUESSED.fullmatch(text):
+                nearest = ", ".join(near.name for near in vocabulary.nearest(text, 3))
+                raise LabelListError(
+                    f"{position(list_name, place)}: {text!r} is no abbreviation and no code that "
+                    f"the vocabulary knows (nearest: {nearest})",
+                    "write the finding out in words: abbreviations are never guessed",
+                )
 
 
 def _check_text_encoder(text_encoder: TextEncoder, bundle: Bundle) -> None:
@@ -146,11 +207,13 @@ def _refuse_far_text(
     vocabulary: Vocabulary,
 ) -> None:
     similarity = raw @ bundle.concept_texts.T
-    for text, row in zip(diagnosis.free_texts, similarity, strict=True):
+    for text, place, row in zip(
+        diagnosis.all_free_texts, diagnosis.free_places, similarity, strict=True
+    ):
         if row.max() < MIN_CONCEPT_SIMILARITY:
             nearest = _nearest(row, bundle, vocabulary)
             raise LabelListError(
-                f"{list_name}, line {diagnosis.line}: {text!r} lies far from every ECG concept "
+                f"{position(list_name, place)}: {text!r} lies far from every ECG concept "
                 f"(nearest: {', '.join(nearest)})",
                 "name a finding of an ECG in the words of a report, in English unless the "
                 "vocabulary knows it",

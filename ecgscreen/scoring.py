@@ -160,7 +160,11 @@ def record_embedding(windows: NDArray[np.float16]) -> NDArray[np.float16]:
     return _unit(windows.astype(np.float64).sum(axis=0)).astype(np.float16)
 
 
-def flags(scores: NDArray[np.float32], thresholds: NDArray[np.float64]) -> NDArray[np.int8]:
+def flags(
+    scores: NDArray[np.float32],
+    thresholds: NDArray[np.float64],
+    seen: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int8]:
     """Compare scores with thresholds.
 
     Parameters
@@ -169,17 +173,22 @@ def flags(scores: NDArray[np.float32], thresholds: NDArray[np.float64]) -> NDArr
         float32, shape (N, K); NaN where there is none.
     thresholds
         float64, shape (K,); NaN for a diagnosis that is ranked, not flagged.
+    seen
+        bool, shape (K,): diagnoses that the model met in training; None stands for all.
 
     Returns
     -------
     int8, shape (N, K): 1 where the score reaches the threshold, 0 where it does not, -1
-    where either is missing.
+    where either is missing. A diagnosis that was not seen has no 0, only -1: a model cannot
+    say of what it has never met that it is not there.
     """
     # A float32 reaches a threshold exactly when it reaches the next float32 at or above it.
     least = thresholds.astype(np.float32)
     least = np.where(least < thresholds, np.nextafter(least, np.float32(np.inf)), least)
     raised: NDArray[np.bool_] = np.greater_equal(scores, least)
     found = raised.view(np.int8)
+    if seen is not None:
+        found[(found == 0) & ~seen] = NO_FLAG
     found[:, np.isnan(least)] = NO_FLAG
     missing = np.isnan(scores)
     if missing.any():

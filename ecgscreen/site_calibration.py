@@ -123,6 +123,9 @@ def calibrated_rows(
 ) -> tuple[DiagnosisRow, ...]:
     """Give rows the site's thresholds and probabilities; without, they keep the bundle's.
 
+    A threshold that the list itself sets stays, and so does a line with counter-prompts. An
+    operating point that the list asks for is taken only if it is the one that was learned.
+
     Parameters
     ----------
     rows, diagnoses
@@ -132,21 +135,31 @@ def calibrated_rows(
     """
     if calibration is None:
         return tuple(rows)
-    result = []
-    for row, diagnosis in zip(rows, diagnoses, strict=True):
-        found = calibration.diagnoses.get(frozenset(diagnosis.concept_ids))
-        if found is None or diagnosis.free_texts:
-            result.append(row)
-        else:
-            result.append(
-                replace(
-                    row,
-                    threshold=found.threshold,
-                    criterion=f"{found.criterion}, {calibration.path.name}",
-                    platt=found.platt,
-                )
-            )
-    return tuple(result)
+    return tuple(
+        _calibrated(row, diagnosis, calibration)
+        for row, diagnosis in zip(rows, diagnoses, strict=True)
+    )
+
+
+def _calibrated(
+    row: DiagnosisRow, diagnosis: Diagnosis, calibration: SiteCalibration
+) -> DiagnosisRow:
+    found = calibration.diagnoses.get(frozenset(diagnosis.concept_ids))
+    if found is None or diagnosis.free_texts or diagnosis.has_counter:
+        return row
+    asked = diagnosis.asked
+    if asked is not None and asked.kind != "criterion":
+        return replace(row, platt=found.platt)
+    if asked is not None and asked.text != found.criterion:
+        note = f"{asked.text}: {calibration.path.name} has the threshold of {found.criterion}"
+        return replace(row, platt=found.platt, note=row.note and note)
+    return replace(
+        row,
+        threshold=found.threshold,
+        criterion=f"{found.criterion}, {calibration.path.name}",
+        platt=found.platt,
+        note="",
+    )
 
 
 def _understand(path: Path, content: bytes, document: dict[str, Any]) -> SiteCalibration:

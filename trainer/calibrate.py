@@ -158,6 +158,8 @@ def learn(
         unknown = [each for each in diagnosis.concept_ids if each not in embedded.concept_ids]
         if diagnosis.free_texts:
             reason = "its words are not all in the vocabulary, so that no statement means them"
+        elif diagnosis.has_counter:
+            reason = "a calibration is kept by concepts, and its score is against others"
         elif unknown:
             reason = f"nobody wrote of {', '.join(unknown)} in these recordings"
         elif any(set(each.concept_ids) == set(diagnosis.concept_ids) for each in known):

@@ -47,6 +47,13 @@ class DiagnosisRow:
         How the threshold was chosen, and by whom; empty without one.
     platt
         Makes the score a probability; None where nobody has learned how.
+    group
+        The heading that the list puts it under; empty without.
+    seen
+        Whether the model met it in training. One that it did not is never reported as absent:
+        below its threshold the flag is -1, not 0.
+    note
+        Why it has not the threshold that the list asks for; else empty.
     """
 
     name: str
@@ -56,6 +63,9 @@ class DiagnosisRow:
     threshold: float = float("nan")
     criterion: str = ""
     platt: PlattScaling | None = None
+    group: str = ""
+    seen: bool = True
+    note: str = ""
 
     @property
     def is_finding(self) -> bool:
@@ -174,6 +184,11 @@ class Report:
         """Whether any diagnosis is calibrated."""
         return any(row.platt is not None for row in self.diagnoses)
 
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """bool, shape (K,): what the model met in training."""
+        return np.array([row.seen for row in self.diagnoses], np.bool_)
+
 
 @dataclass(frozen=True, eq=False)
 class ScoredWindows:
@@ -261,7 +276,7 @@ def scored_blocks(report: Report) -> Iterator[ScoredBlock]:
             scores=scores,
             percentiles=percentiles(scores, report.reference_scores),
             probabilities=probabilities(scores, [row.platt for row in report.diagnoses]),
-            flags=flags(scores, report.thresholds),
+            flags=flags(scores, report.thresholds, report.seen),
             windows=_windows(results, report.directions),
         )
         first += len(results)

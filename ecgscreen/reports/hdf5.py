@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.reports.content import Report, ScoredBlock, software_versions
+from ecgscreen.reports.notices import notices
 from ecgscreen.results import report_text
 
 if TYPE_CHECKING:
@@ -50,12 +51,21 @@ _DIAGNOSES = (
     _Field("source", str, "", "How the line was resolved"),
     _Field("threshold", np.float64, "1", "Cosine that raises the flag; NaN: ranked, not flagged"),
     _Field("criterion", str, "", "How the threshold was chosen, and by whom"),
+    _Field("group", str, "", "The heading of the list that it stands under"),
+    _Field("seen", np.int8, "", "1 if the model met it in training, 0: zero-shot"),
+    _Field("note", str, "", "Why it has not the threshold that the list asks for"),
 )
 _SCORES = (
     _Field("scores", np.float32, "1", "Cosine of recording and diagnosis; NaN: no result"),
     _Field("percentiles", np.float32, "%", "Mid-rank in the reference population; NaN: none"),
     _Field("probabilities", np.float32, "1", "Calibrated probability; NaN: no calibration"),
-    _Field("flags", np.int8, "", "1 at or above the threshold, 0 below, -1 no result or threshold"),
+    _Field(
+        "flags",
+        np.int8,
+        "",
+        "1 at or above the threshold, 0 below, -1 no result, no threshold, or below it for a "
+        "diagnosis that the model has not seen",
+    ),
 )
 _WINDOWS = (
     _Field("record_index", np.int64, "", "Row of the recording in /records"),
@@ -232,4 +242,5 @@ def _attributes(report: Report) -> dict[str, str | int | float]:
         "n_records": report.store.n_records,
         "n_diagnoses": len(report.diagnoses),
         "n_ignored": made.n_ignored,
+        "notices": "\n".join(notices(report.diagnoses)),
     }

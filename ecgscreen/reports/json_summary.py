@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ecgscreen.publish import JsonValue, publish_json, storing
 from ecgscreen.reports.content import Provenance, software_versions
+from ecgscreen.reports.notices import notices
 from ecgscreen.reports.tally import DiagnosisSummary, RunSummary
 
 FORMAT_VERSION = 1
@@ -47,6 +48,7 @@ def write_summary(
         "n_ignored": provenance.n_ignored,
         "by_status": {str(status): count for status, count in summary.by_status.items()},
         "by_reason": dict(summary.by_reason),
+        "notices": list(notices([each.diagnosis for each in summary.diagnoses])),
         "diagnoses": [_diagnosis(each) for each in summary.diagnoses],
         "duration_s": seconds,
         "records_per_s": summary.n_records / seconds if seconds > 0 else None,
@@ -90,5 +92,8 @@ def _diagnosis(each: DiagnosisSummary) -> dict[str, JsonValue]:
         "severity": row.severity,
         "threshold": row.threshold,
         "criterion": row.criterion,
+        "group": row.group,
+        "seen": row.seen,
+        "note": row.note,
         "n_flagged": each.n_flagged if row.threshold == row.threshold else None,
     }

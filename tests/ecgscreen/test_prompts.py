@@ -126,9 +126,9 @@ def test_thresholds_belong_to_one_concept(bundle: Bundle, tmp_path: Path) -> Non
     assert thresholds[0] == point.threshold
     assert np.isnan(thresholds[1:]).all()
     assert {row.severity for row in prompts.rows} == {"info"}
-    lines = list(list_lines(load_list(str(tmp_path / "mine.txt")), prompts))
+    lines = list(list_lines(load_list(str(tmp_path / "mine.txt")), prompts.rows, bundle))
     assert f"flagged from {point.threshold:.3f}" in lines[0]
-    assert all("ranked, not flagged" in line for line in lines[1:])
+    assert all("ranked, not flagged" in line for line in lines[1:4])
     nearest = load_vocabulary().nearest(FREE, 1)[0].name
     assert f"{FREE!r} as free text (nearest known: {nearest})" in lines[3]
 
@@ -154,7 +154,9 @@ def test_without_a_language_model_the_line_and_the_ways_out_are_named(
         "ecgscreen.text_encoder.find_spec",
         lambda name: None if name == "torch" else find_spec(name),
     )
-    with pytest.raises(LabelListError, match=r"mine\.txt, line 2: not in the vocab") as caught:
+    with pytest.raises(
+        LabelListError, match=r"mine\.txt, line 2, column 1: not in the vocab"
+    ) as caught:
         prompts_of(bundle, tmp_path, "AFIB", "atrial fibrilation")
     assert "atrial fibrillation" in caught.value.message
     assert "ecgscreen[text]" in caught.value.advice
@@ -170,7 +172,9 @@ def test_a_language_model_that_is_not_here_is_needed_for_free_text_only(
     )
     elsewhere = load_bundle(changed)
     assert len(prompts_of(elsewhere, tmp_path, "AFIB", "Vorhofflimmern").rows) == 2
-    with pytest.raises(LabelListError, match=r"mine\.txt, line 2: not in the vocab") as caught:
+    with pytest.raises(
+        LabelListError, match=r"mine\.txt, line 2, column 1: not in the vocab"
+    ) as caught:
         prompts_of(elsewhere, tmp_path, "AFIB", FREE)
     assert place in caught.value.advice
 
@@ -229,17 +233,26 @@ def embed_with(bundle: Bundle, encoder: TextEncoder, folder: Path, *lines: str) 
 
 
 @pytest.mark.parametrize(
-    "text", ["banana bread", "XYZQ", "quarterly tax return", "patient discharged home"]
+    "text", ["banana bread", "quarterly tax return", "patient discharged home"]
 )
 def test_far_text_is_refused_with_the_nearest_concepts(
     packaged_bundle: Bundle, packaged: TextEncoder, tmp_path: Path, text: str
 ) -> None:
-    with pytest.raises(LabelListError, match=f"line 2: '{text}' lies far") as caught:
+    with pytest.raises(LabelListError, match=f"line 2, column 1: '{text}' lies far") as caught:
         embed_with(packaged_bundle, packaged, tmp_path, "AFIB", text)
     nearest = caught.value.message.partition("(nearest: ")[2]
     names = {concept.name for concept in load_vocabulary().concepts}
     assert sum(name in nearest for name in names) >= 3
     assert "in English" in caught.value.advice
+
+
+@pytest.mark.parametrize("text", ["XYZQ", "164889004", "SNOMED 12345", "AHA 9999", "LQT3"])
+def test_abbreviations_and_codes_are_never_guessed(
+    bundle: Bundle, tmp_path: Path, text: str
+) -> None:
+    with pytest.raises(LabelListError, match=f"line 2, column 8: '{text}' is no abbrev") as caught:
+        prompts_of(bundle, tmp_path, "AFIB", f"AFIB | {text}")
+    assert "(nearest: " in caught.value.message
 
 
 def test_far_text_among_synonyms_is_refused_too(

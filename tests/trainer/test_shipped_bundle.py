@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from ecgscreen.bundle import FILES, Bundle, default_bundle, load_bundle
 from ecgscreen.diagnoses import load_list
 from ecgscreen.errors import ExitCode
-from ecgscreen.label_list_file import shipped_lists
+from ecgscreen.label_list_file import read_list_file, shipped_lists
 from ecgscreen.preprocess import PreprocessConfig, preprocess
 from ecgscreen.prompts import embed_list
 from ecgscreen.scan import ScanOptions, scan
@@ -61,6 +62,17 @@ def test_it_knows_every_concept_of_the_vocabulary(bundle: Bundle) -> None:
     for name in shipped_lists():
         rows = embed_list(load_list(name), bundle, load_vocabulary()).rows
         assert rows
+
+
+def test_the_critical_list_says_what_the_shipped_model_has_seen(bundle: Bundle) -> None:
+    listed = load_list("critical.toml")
+    rows = embed_list(listed, bundle, load_vocabulary()).rows
+    _, content = read_list_file("critical.toml")
+    unseen_from = content.partition(b"# --- not seen in training")[0].count(b"\n") + 1
+    for diagnosis, row in zip(listed.diagnoses, rows, strict=True):
+        assert row.seen is (diagnosis.line < unseen_from), diagnosis.name
+        assert row.seen or math.isnan(row.threshold)
+    assert any(row.seen for row in rows)
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,13 @@ def _diagnosis(each: DiagnosisSummary, words: Words, *, graded: bool) -> list[st
         *([severity] if graded else []),
         words.count(each.n_flagged) if known else words["ranked_only"],
         words.number(row.threshold, 3) if known else "",
-        escape("; ".join(filter(None, (words.reason(row.source), printable(row.criterion))))),
+        escape(
+            "; ".join(
+                filter(
+                    None, (words.reason(row.source), printable(row.criterion), printable(row.note))
+                )
+            )
+        ),
         ", ".join(
             f"{escape(printable(record.path))} ({words.number(record.score, 3)})"
             for record in each.highest

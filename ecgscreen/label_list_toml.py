@@ -1,0 +1,201 @@
+"""A list of diagnoses in TOML form: severity, group, threshold and counter-prompts too.
+
+    [[diagnosis]]
+    name = "atrial fibrillation"
+    synonyms = ["auricular fibrillation"]
+    counter_prompts = ["sinus rhythm"]
+    group = "rhythm"
+    severity = "attention"
+    threshold = "top 2 %"
+
+Only ``name`` is needed. With ``code``, the line means that code and the name is for show.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from ecgscreen.asked_threshold import parse_threshold
+from ecgscreen.errors import LabelListError
+from ecgscreen.label_list_file import ListLine, Place, check_text, decode_list, position
+from ecgscreen.reports.content import SEVERITIES
+
+TABLE = "diagnosis"
+KEYS = ("name", "code", "synonyms", "counter_prompts", "group", "severity", "threshold")
+MAX_WORDINGS = 50
+"""Synonyms, or counter-prompts, of one diagnosis."""
+
+_ADVICE = f"An entry begins with a line [[{TABLE}]]; its keys are {', '.join(KEYS)}."
+# Strings and comments are matched so that what they hold is taken for neither table nor key.
+_TOKEN = re.compile(
+    r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*'
+    rf"|^[ \t]*(?P<table>\[\[[ \t]*{TABLE}[ \t]*\]\])|^[ \t]*(?P<key>[\w-]+)[ \t]*=",
+    re.MULTILINE | re.DOTALL,
+)
+_SYNTAX_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A table of the file: where it and its keys begin, and where it ends, in characters."""
+
+    start: int
+    end: int
+    keys: Mapping[str, int]
+
+
+class _Source:
+    """The text, to find again what `tomllib` gives without its place."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        self._line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
+
+    def entries(self) -> list[_Entry]:
+        """The tables, in the order of the file."""
+        tables: list[tuple[int, dict[str, int]]] = []
+        for token in _TOKEN.finditer(self.text):
+            if token["table"]:
+                tables.append((token.start("table"), {}))
+            elif token["key"] and tables:
+                tables[-1][1][token["key"]] = token.start("key")
+        ends = [*(start for start, _ in tables), len(self.text)][1:]
+        return [_Entry(start, end, keys) for (start, keys), end in zip(tables, ends, strict=True)]
+
+    def place(self, offset: int) -> Place:
+        """Line and column of a character."""
+        line = bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
+
+    def key_place(self, entry: _Entry, key: str, value: str = "") -> Place:
+        """Where a key stands, or a text of its value; a key in quotes is not found: the table."""
+        start = entry.keys.get(key, entry.start)
+        at = self.text.find(value, start, entry.end) if value else -1
+        return self.place(start if at < 0 else at)
+
+    def error(self, place: Place, message: str, advice: str = _ADVICE) -> LabelListError:
+        """An error that names the place."""
+        return LabelListError(f"{position(self.name, place)}: {message}", advice)
+
+
+def parse_toml(name: str, content: bytes) -> tuple[ListLine, ...]:
+    """Read the content of a list in TOML form.
+
+    Parameters
+    ----------
+    name
+        Name of the list, for messages.
+    content
+        The bytes of the file.
+
+    Returns
+    -------
+    tuple of ListLine
+        In the order of the file, duplicates kept.
+
+    Raises
+    ------
+    LabelListError
+        With name, line and column: no TOML, an unknown key or value (with the nearest one), or
+        words that `ecgscreen.label_list_file.check_text` refuses; or no diagnosis at all.
+    """
+    text = decode_list(name, content).replace("\r\n", "\n")
+    source = _Source(name, text)
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        found = _SYNTAX_PLACE.search(str(error))
+        last = source.place(len(text))
+        place = (int(found[1]), int(found[2])) if found else last
+        what = _SYNTAX_PLACE.sub("", str(error))
+        raise source.error(place, f"not TOML: {what}") from error
+    for key in document:
+        if key != TABLE:
+            at = re.search(rf"^[ \t\[]*{re.escape(key)}", text, re.MULTILINE)
+            raise source.error(
+                source.place(at.end() - len(key) if at else 0),
+                f"{key!r} is not part of a list, [[{TABLE}]] is expected",
+            )
+    tables = document.get(TABLE, [])
+    entries = source.entries()
+    if not tables:
+        raise LabelListError(f"{name}: no diagnosis in it, at least one is expected", _ADVICE)
+    if not isinstance(tables, list) or len(entries) != len(tables):
+        raise LabelListError(
+            f"{name}: diagnoses are not written as tables, a line [[{TABLE}]] before each is "
+            "expected",
+            _ADVICE,
+        )
+    return tuple(_line(source, *each) for each in zip(entries, tables, strict=True))
+
+
+def _line(source: _Source, entry: _Entry, table: dict[str, Any]) -> ListLine:
+    for key in table:
+        if key not in KEYS:
+            raise source.error(
+                source.key_place(entry, key), f"unknown key {key!r}{_nearest(key, KEYS)}"
+            )
+    if "name" not in table:
+        raise source.error(source.place(entry.start), "an entry without name")
+    name, name_place = _text(source, entry, table, "name")
+    meant, meant_place = (
+        _text(source, entry, table, "code") if "code" in table else (name, name_place)
+    )
+    severity = table.get("severity", "info")
+    if severity not in SEVERITIES:
+        raise source.error(
+            source.key_place(entry, "severity"),
+            f"severity {severity!r}, one of {', '.join(SEVERITIES)} is expected"
+            f"{_nearest(str(severity), SEVERITIES)}",
+        )
+    try:
+        asked = parse_threshold(table["threshold"]) if "threshold" in table else None
+    except ValueError as error:
+        raise source.error(source.key_place(entry, "threshold"), str(error)) from error
+    synonyms = list(_texts(source, entry, table, "synonyms"))
+    counters = list(_texts(source, entry, table, "counter_prompts"))
+    return ListLine(
+        number=name_place[0],
+        text=name,
+        parts=(meant, *(text for text, _ in synonyms)),
+        places=(meant_place, *(place for _, place in synonyms)),
+        counter_parts=tuple(text for text, _ in counters),
+        counter_places=tuple(place for _, place in counters),
+        group=_text(source, entry, table, "group")[0] if "group" in table else "",
+        severity=severity,
+        asked=asked,
+    )
+
+
+def _text(source: _Source, entry: _Entry, table: dict[str, Any], key: str) -> tuple[str, Place]:
+    value = table[key]
+    if not isinstance(value, str) or not value.strip():
+        raise source.error(source.key_place(entry, key), f"{key} is {value!r}, words are expected")
+    place = source.key_place(entry, key, value)
+    check_text(source.name, value.strip(), place)
+    return value.strip(), place
+
+
+def _texts(
+    source: _Source, entry: _Entry, table: dict[str, Any], key: str
+) -> Iterator[tuple[str, Place]]:
+    values = table.get(key, [])
+    if not isinstance(values, list) or len(values) > MAX_WORDINGS:
+        raise source.error(
+            source.key_place(entry, key),
+            f"{key} is no list of at most {MAX_WORDINGS} texts",
+        )
+    for value in values:
+        yield _text(source, entry, {key: value}, key)
+
+
+def _nearest(text: str, known: tuple[str, ...]) -> str:
+    found = get_close_matches(text.lower(), known, n=1)
+    return f" (did you mean {found[0]!r}?)" if found else f" (known: {', '.join(known)})"
