@@ -47,7 +47,7 @@ def arm_reversal_note(recording: Recording, usable: NDArray[np.bool_]) -> str | 
     # The cheap question first: it is nearly always answered with no.
     # A file's absurd gain may take squares beyond float32.
     with np.errstate(over="ignore", invalid="ignore"):
-        change_i, change_v6 = np.diff(i), np.diff(v6)
+        change_i, change_v6 = i[1:] - i[:-1], v6[1:] - v6[:-1]
         size = float(np.sqrt((change_i @ change_i) * (change_v6 @ change_v6)))
         together = float(change_i @ change_v6)
     if not together < OPPOSITE * size:

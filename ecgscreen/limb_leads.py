@@ -7,9 +7,11 @@ six are there, they have to agree; where they do not, a name, a sign or a scale 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import combinations
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +38,9 @@ SMALLEST_MV = 0.02
 _MOST_SAMPLES = 1 << 15
 _SCALES = (1000.0, 100.0, 10.0, 2.0, 0.5, 0.1, 0.01, 0.001)
 _MOST_GUESSES = 2
+
+_Shares: TypeAlias = NDArray[np.float64]
+"""A row a sum of leads, a column a lead."""
 
 
 def with_derived_leads(recording: Recording, usable: NDArray[np.bool_]) -> Recording:
@@ -89,13 +94,20 @@ def limb_lead_note(recording: Recording, usable: NDArray[np.bool_]) -> str | Non
     if len(names) == 2:
         return None
     rows = [recording.lead_names.index(name) for name in names]
-    signal = recording.signal[rows, :_MOST_SAMPLES]
+    # Taking rows one by one copies them.
+    chosen = slice(len(rows)) if rows == list(range(len(rows))) else rows
+    signal = recording.signal[chosen, :_MOST_SAMPLES]
     signal = signal - signal.mean(axis=1, keepdims=True)
-    leads = dict(zip(names, signal, strict=True))
-    wrong = _contradicting(leads)
+    # What follows are sums of leads, and these products hold the sizes of all of them.
+    products = signal @ signal.T / np.float32(signal.shape[1])
+    wrong = _contradicting(tuple(names), products)
     if not wrong:
         return None
-    guesses = [text for text, changed in _explanations(leads) if not _contradicting(changed)]
+    guesses = [
+        text
+        for text, shares in _explanations(names)
+        if not _contradicting(tuple(names), shares @ products @ shares.T)
+    ]
     if guesses:
         explanation = " or ".join(guesses[:_MOST_GUESSES])
     else:
@@ -103,36 +115,40 @@ def limb_lead_note(recording: Recording, usable: NDArray[np.bool_]) -> str | Non
     return f"limb leads contradict each other (Einthoven, Goldberger): {explanation}"
 
 
-_Leads = dict[str, NDArray[np.float32]]
+def _contradicting(names: tuple[str, ...], products: NDArray[np.floating]) -> list[str]:
+    """Which leads are not as I and II make them, from the mean product of each two, in mV^2."""
+    checked, sums = _sums(names)
+    squares = ((sums @ products) * sums).sum(axis=1)
+    own, expected, off = np.sqrt(np.maximum(0, squares)).reshape(3, -1)
+    size = np.maximum(own, expected)
+    wrong = (size > SMALLEST_MV) & (off > LARGEST_SHARE * size)
+    return [name for name, is_wrong in zip(checked, wrong.tolist(), strict=True) if is_wrong]
 
 
-def _contradicting(leads: _Leads) -> list[str]:
-    found = []
-    for name, (share_1, share_2) in FROM_I_AND_II.items():
-        if name not in leads:
-            continue
-        expected = share_1 * leads["I"] + share_2 * leads["II"]
-        size = max(_size(leads[name]), _size(expected))
-        if size > SMALLEST_MV and _size(leads[name] - expected) > LARGEST_SHARE * size:
-            found.append(name)
-    return found
+@lru_cache(maxsize=64)
+def _sums(names: tuple[str, ...]) -> tuple[tuple[str, ...], _Shares]:
+    """Leads that I and II make; below one another these, what they should be, and the rest."""
+    checked = tuple(name for name in names if name in FROM_I_AND_II)
+    own, expected = np.zeros((2, len(checked), len(names)))
+    for row, name in enumerate(checked):
+        own[row, names.index(name)] = 1
+        expected[row, :2] = FROM_I_AND_II[name]
+    return checked, np.concatenate([own, expected, own - expected])
 
 
-def _size(signal: NDArray[np.float32]) -> float:
-    """Root of the mean square, in mV."""
-    return float(np.sqrt(np.dot(signal, signal) / len(signal)))
-
-
-def _explanations(leads: _Leads) -> Iterator[tuple[str, _Leads]]:
-    """What may have happened, each with the leads as they would be without it."""
-    for name in leads:
-        yield f"{name} looks inverted", leads | {name: -leads[name]}
-    for one, other in combinations(leads, 2):
-        exchanged = leads | {one: leads[other], other: leads[one]}
-        yield f"{one} and {other} look exchanged", exchanged
-    for name in leads:
+def _explanations(names: Sequence[str]) -> Iterator[tuple[str, _Shares]]:
+    """What may have happened, each with the leads without it as shares of those found."""
+    found = np.eye(len(names))
+    for row, name in enumerate(names):
+        inverted = found.copy()
+        inverted[row] *= -1
+        yield f"{name} looks inverted", inverted
+    for pair in combinations(range(len(names)), 2):
+        exchanged = found.copy()
+        exchanged[list(pair)] = found[list(pair[::-1])]
+        yield f"{names[pair[0]]} and {names[pair[1]]} look exchanged", exchanged
+    for row, name in enumerate(names):
         for scale in _SCALES:
-            yield (
-                f"{name} looks {scale:g} times as large as it is",
-                leads | {name: leads[name] / np.float32(scale)},
-            )
+            scaled = found.copy()
+            scaled[row] /= scale
+            yield f"{name} looks {scale:g} times as large as it is", scaled

@@ -137,8 +137,13 @@ def preprocess(
             SkipReason.BAD_SAMPLING_RATE,
             f"{rate:g} Hz, expected {MIN_SAMPLING_RATE:g} to {MAX_SAMPLING_RATE:g} Hz",
         )
-    rows = [i for i, name in enumerate(recording.lead_names) if usable[LEADS.index(name)]]
-    columns = [LEADS.index(recording.lead_names[i]) for i in rows]
+    rows: list[int] | slice
+    columns: list[int] | slice
+    if recording.lead_names == LEADS and usable.all():
+        rows = columns = slice(None)  # as nearly always; taking rows one by one copies them
+    else:
+        rows = [i for i, name in enumerate(recording.lead_names) if usable[LEADS.index(name)]]
+        columns = [LEADS.index(recording.lead_names[i]) for i in rows]
     n_total = recording.signal.shape[1]
     n_window = min(n_total, round(config.window_s * rate))
     starts = _window_starts(n_total, n_window)

@@ -190,9 +190,17 @@ def resample(
         matrix, margin, step, n_block = _step_matrix(int(rate_in), int(rate_out), band)
         n_blocks = math.ceil(n_out / n_block)
         padded = _mirrored(signal, margin, n_blocks * step + 2 * margin)
-        blocks = np.lib.stride_tricks.sliding_window_view(padded, step + 2 * margin, axis=1)
+        of_lead, of_sample = padded.strides
+        # Blocks that overlap by their margins. (numpy's sliding windows take longer than this
+        # step and the next together.)
+        blocks: NDArray[np.float32] = np.ndarray(
+            (n_leads, n_blocks, step + 2 * margin),
+            np.float32,
+            padded,
+            strides=(of_lead, step * of_sample, of_sample),
+        )
         # One matrix product of a fixed shape a window: its rounding cannot depend on others.
-        rows = np.ascontiguousarray(blocks[:, ::step]).reshape(n_leads * n_blocks, -1)
+        rows = blocks.reshape(n_leads * n_blocks, len(matrix))
         return (rows @ matrix).reshape(n_leads, -1)[:, :n_out]
     size = math.ceil(rate_out)
     steps = [

@@ -138,11 +138,16 @@ def report_text(text: str) -> str:
     becomes ``\x00``: HDF5 strings end at NUL, and JSON and CSV readers refuse lone
     surrogates. Everything else, line breaks included, stays as it is.
     """
+    # Asking whether it is ASCII takes a tenth of the time of a search.
+    if text.isascii() and "\0" not in text:
+        return text
     return _UNSTORABLE.sub(_spell_out, text)
 
 
 def printable(text: str) -> str:
     r"""Return `text` on one line, with what could steer a terminal spelled out (``\x1b``)."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in report_text(text)
     )
