@@ -185,14 +185,18 @@ def flags(
     # A float32 reaches a threshold exactly when it reaches the next float32 at or above it.
     least = thresholds.astype(np.float32)
     least = np.where(least < thresholds, np.nextafter(least, np.float32(np.inf)), least)
-    raised: NDArray[np.bool_] = np.greater_equal(scores, least)
-    found = raised.view(np.int8)
-    if seen is not None:
-        found[(found == 0) & ~seen] = NO_FLAG
-    found[:, np.isnan(least)] = NO_FLAG
-    missing = np.isnan(scores)
-    if missing.any():
-        found[missing] = NO_FLAG
+    ranked_only = np.flatnonzero(np.isnan(least))
+    found = np.empty(scores.shape, np.int8)
+    n_rows = max(1, _BLOCK_NUMBERS // max(1, len(least)))
+    for start in range(0, len(scores), n_rows):  # while they are in the processor's cache
+        part, result = scores[start : start + n_rows], found[start : start + n_rows]
+        np.greater_equal(part, least, out=result.view(np.bool_))
+        if seen is not None:
+            result[(result == 0) & ~seen] = NO_FLAG
+        result[:, ranked_only] = NO_FLAG
+        missing = np.isnan(part)
+        if missing.any():
+            result[missing] = NO_FLAG
     return found
 
 
