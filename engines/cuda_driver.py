@@ -20,6 +20,7 @@ LIBRARY = "libcuda.so.1"
 _COMPUTE_CAPABILITY_MAJOR, _COMPUTE_CAPABILITY_MINOR = 75, 76
 _STREAM_NON_BLOCKING = 1
 _CAPTURE_THREAD_LOCAL = 1
+_NOT_READY = 600
 
 _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "cuInit": (c_uint,),
@@ -36,6 +37,7 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "cuMemFreeHost": (c_void_p,),
     "cuStreamCreate": (POINTER(c_void_p), c_uint),
     "cuStreamDestroy_v2": (c_void_p,),
+    "cuStreamQuery": (c_void_p,),
     "cuStreamSynchronize": (c_void_p,),
     "cuMemcpyHtoDAsync_v2": (c_uint64, c_void_p, c_size_t, c_void_p),
     "cuMemcpyDtoHAsync_v2": (c_void_p, c_uint64, c_size_t, c_void_p),
@@ -160,6 +162,13 @@ class CudaDriver:
         """Return when all that was put on the stream is done."""
         self._call("cuStreamSynchronize", stream)
 
+    def is_done(self, stream: int) -> bool:
+        """Whether `wait` would return at once."""
+        if (status := self._calls["cuStreamQuery"](stream)) == _NOT_READY:
+            return False
+        self._check("cuStreamQuery", status)
+        return True
+
     def begin_capture(self, stream: int) -> None:
         """Record what is put on the stream, instead of doing it."""
         self._call("cuStreamBeginCapture_v2", stream, _CAPTURE_THREAD_LOCAL)
@@ -198,7 +207,10 @@ class CudaDriver:
         )
 
     def _call(self, name: str, *arguments: Any) -> None:
-        if status := self._calls[name](*arguments):
+        self._check(name, self._calls[name](*arguments))
+
+    def _check(self, name: str, status: int) -> None:
+        if status:
             text = c_char_p()
             self._calls["cuGetErrorString"](status, byref(text))
             said = (text.value or b"unknown").decode("utf-8", "replace")

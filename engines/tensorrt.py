@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import weakref
-from collections import deque
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.base import Batches, EngineInfo, EngineUnavailableError
+from engines.base import EngineInfo, EngineUnavailableError, require_shape
 from engines.compiled import CompiledEngine, load_or_build
 from engines.cuda_driver import CudaDriver
+from engines.stream import embed_stream
 from engines.tensorrt_build import FULL_BATCH, PRECISIONS, TensorRT, import_tensorrt
 
 _SLOTS = 2
 """While the device computes one batch, the next one is copied into page-locked memory."""
+_INPUTS = ("windows", "lead_mask")
+_OUTPUT = "embedding"
+_REBUILD = "ecgscreen compile --fresh builds it anew"
 
 
 class TensorRTEngine:
@@ -34,6 +37,11 @@ class TensorRTEngine:
         ``auto`` is ``f16``; ``f32`` and ``bf16`` are to be had too.
     cache
         Folder of built engines; None: `engines.compiled.default_cache`.
+
+    Attributes
+    ----------
+    slots
+        Batches in flight; see `engines.stream`.
 
     Raises
     ------
@@ -58,7 +66,7 @@ class TensorRTEngine:
             self._runtime.deserialize_cuda_engine(compiled.content), "load the engine", _REBUILD
         )
         self._driver = driver
-        self._slots = [_Slot(tensorrt, driver, self._engine) for _ in range(_SLOTS)]
+        self.slots = [_Slot(tensorrt, driver, self._engine) for _ in range(_SLOTS)]
         self._embedding_size = int(self._engine.get_tensor_shape(_OUTPUT)[1])
         self.info = EngineInfo(
             name="tensorrt",
@@ -73,22 +81,9 @@ class TensorRTEngine:
         self, windows: NDArray[np.float32], lead_mask: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
         """See `engines.base.Engine.embed`."""
-        self._driver.use()
-        out = np.empty((len(windows), self._embedding_size), dtype=np.float32)
-        self._slots[0].check(windows, lead_mask)
-        running: deque[tuple[_Slot, slice]] = deque()
-        try:
-            for number, start in enumerate(range(0, len(windows), FULL_BATCH)):
-                slot = self._slots[number % _SLOTS]
-                if len(running) == _SLOTS:
-                    _collect(running, out)
-                rows = slice(start, min(start + FULL_BATCH, len(windows)))
-                slot.start(windows[rows], lead_mask[rows])
-                running.append((slot, rows))
-        finally:
-            while running:
-                _collect(running, out)
-        return out
+        require_shape(windows, lead_mask, *self.slots[0].windows.shape[1:])
+        (rows,) = embed_stream(self, [(windows, lead_mask)])
+        return rows if len(rows) else np.empty((0, self._embedding_size), np.float32)
 
 
 def compile_for_this_device(
@@ -130,24 +125,17 @@ def tensorrt_precision(precision: str) -> str:
     return chosen
 
 
-_INPUTS = ("windows", "lead_mask")
-_OUTPUT = "embedding"
-_REBUILD = "ecgscreen compile --fresh builds it anew"
-
-
-def _collect(running: deque[tuple[_Slot, slice]], out: NDArray[np.float32]) -> None:
-    slot, rows = running.popleft()
-    out[rows] = slot.finish()[: rows.stop - rows.start]
 
 
 class _Slot:
-    """A stream with buffers of its own, on both sides, and a graph of all that a batch needs."""
+    """See `engines.stream.Slot`: a CUDA stream, buffers on both sides, a graph of a whole batch."""
 
     def __init__(self, tensorrt: TensorRT, driver: CudaDriver, engine: Any) -> None:
         shapes = {name: (FULL_BATCH, *engine.get_tensor_shape(name)[1:]) for name in _INPUTS}
+        inputs = {name: driver.pinned(shape) for name, shape in shapes.items()}
+        self.windows, self.lead_mask = inputs["windows"], inputs["lead_mask"]
         self._driver = driver
         self._stream = driver.stream()
-        self._batches = Batches(*shapes["windows"], allocate=driver.pinned)
         self._output = driver.pinned((FULL_BATCH, *engine.get_tensor_shape(_OUTPUT)[1:]))
         self._context = _context(tensorrt, engine)
         need = tensorrt.need
@@ -163,7 +151,7 @@ class _Slot:
         self._context.set_device_memory(driver.allocate(scratch), scratch)
 
         def run() -> None:
-            for name, buffer in self._batches.buffers.items():
+            for name, buffer in inputs.items():
                 driver.to_device(addresses[name], buffer, self._stream)
             need(self._context.execute_async_v3(self._stream), "run the encoder", _REBUILD)
             driver.to_host(self._output, addresses[_OUTPUT], self._stream)
@@ -174,19 +162,19 @@ class _Slot:
         run()
         self._graph = driver.end_capture(self._stream)
 
-    def check(self, windows: NDArray[np.float32], lead_mask: NDArray[np.bool_]) -> None:
-        """Raise ValueError unless the shapes are right."""
-        self._batches.check(windows, lead_mask)
-
-    def start(self, windows: NDArray[np.float32], lead_mask: NDArray[np.bool_]) -> None:
-        """Compute up to `FULL_BATCH` rows; returns before it is done."""
-        next(self._batches.cut(windows, lead_mask))
+    def start(self) -> None:
+        self._driver.use()
         self._driver.launch(self._graph, self._stream)
 
-    def finish(self) -> NDArray[np.float32]:
-        """The embeddings of the last `start`, overwritten by the next."""
+    def is_done(self) -> bool:
+        return self._driver.is_done(self._stream)
+
+    def result(self) -> NDArray[np.float32]:
         self._driver.wait(self._stream)
         return self._output
+
+    def cancel(self) -> None:
+        self._driver.wait(self._stream)  # a graph cannot be stopped, and takes milliseconds
 
 
 def _context(tensorrt: TensorRT, engine: Any) -> Any:
