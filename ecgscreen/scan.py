@@ -158,7 +158,13 @@ def scan(
 def embed_all(
     records: Iterable[PreparedRecord | RecordResult], engine: Engine
 ) -> Generator[RecordResult, None, None]:
-    """Embed a stream of prepared recordings, in its order, while the next ones are prepared."""
+    """Embed a stream of prepared recordings, in its order, while the next ones are prepared.
+
+    Raises
+    ------
+    EngineError
+        If the engine fails.
+    """
     waiting: deque[PreparedRecord | RecordResult] = deque()
 
     def windows() -> Iterator[Windows | None]:
@@ -166,9 +172,12 @@ def embed_all(
             waiting.append(record)
             yield None if isinstance(record, RecordResult) else _windows(record)
 
-    for embeddings in embed_stream(engine, windows()):
-        record = waiting.popleft()
-        yield record if isinstance(record, RecordResult) else record.scored(embeddings)
+    try:
+        for embeddings in embed_stream(engine, windows()):
+            record = waiting.popleft()
+            yield record if isinstance(record, RecordResult) else record.scored(embeddings)
+    except EngineUnavailableError as error:  # a device that fails, or is taken away
+        raise EngineError(error.message, error.advice) from error
 
 
 def _windows(record: PreparedRecord) -> Windows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -83,10 +83,6 @@ class Engine(Protocol):
         ...
 
 
-def _zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    return np.zeros(shape, dtype=np.float32)
-
-
 def require_shape(
     windows: NDArray[np.float32], lead_mask: NDArray[np.bool_], n_leads: int, n_samples: int
 ) -> None:
@@ -105,36 +101,11 @@ class Batches:
     ----------
     batch_size, n_leads, n_samples
         The shape of a batch; its buffers are kept and used again.
-    allocate
-        Makes a buffer of a shape, float32; for memory that a device reads by itself.
-
-    Attributes
-    ----------
-    buffers
-        The batch by its input's name: what `cut` fills.
     """
 
-    def __init__(
-        self,
-        batch_size: int,
-        n_leads: int,
-        n_samples: int,
-        *,
-        allocate: Callable[[tuple[int, ...]], NDArray[np.float32]] = _zeros,
-    ) -> None:
-        self._windows = allocate((batch_size, n_leads, n_samples))
-        self._lead_mask = allocate((batch_size, n_leads))
-        self.buffers = {"windows": self._windows, "lead_mask": self._lead_mask}
-
-    def check(self, windows: NDArray[np.float32], lead_mask: NDArray[np.bool_]) -> None:
-        """Compare the shapes of what is to be embedded with that of a batch.
-
-        Raises
-        ------
-        ValueError
-            If they are not (N, n_leads, n_samples) and (N, n_leads).
-        """
-        require_shape(windows, lead_mask, *self._windows.shape[1:])
+    def __init__(self, batch_size: int, n_leads: int, n_samples: int) -> None:
+        self._windows = np.zeros((batch_size, n_leads, n_samples), dtype=np.float32)
+        self._lead_mask = np.zeros((batch_size, n_leads), dtype=np.float32)
 
     def cut(
         self, windows: NDArray[np.float32], lead_mask: NDArray[np.bool_]
@@ -148,8 +119,8 @@ class Batches:
         ValueError
             If the shapes are not (N, n_leads, n_samples) and (N, n_leads).
         """
-        self.check(windows, lead_mask)
-        size = len(self._windows)
+        size, *rest = self._windows.shape
+        require_shape(windows, lead_mask, *rest)
         for start in range(0, len(windows), size):
             rows = slice(start, min(start + size, len(windows)))
             n = rows.stop - rows.start
@@ -157,4 +128,4 @@ class Batches:
             self._windows[n:] = 0
             self._lead_mask[:n] = lead_mask[rows]
             self._lead_mask[n:] = 0
-            yield rows, self.buffers
+            yield rows, {"windows": self._windows, "lead_mask": self._lead_mask}

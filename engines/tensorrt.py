@@ -125,8 +125,6 @@ def tensorrt_precision(precision: str) -> str:
     return chosen
 
 
-
-
 class _Slot:
     """See `engines.stream.Slot`: a CUDA stream, buffers on both sides, a graph of a whole batch."""
 

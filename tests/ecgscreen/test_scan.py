@@ -12,6 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ecgscreen.bundle import load_bundle
 from ecgscreen.errors import EngineError, ExitCode, LabelListError, UsageError
@@ -30,6 +31,7 @@ from ecgscreen.simulate import (
     write_faulty,
     write_wfdb,
 )
+from engines.base import EngineInfo, EngineUnavailableError
 from engines.select import load_engine
 from engines.stream import MOST_WAITING
 from tests.ecgscreen.bundles import rewritten
@@ -279,6 +281,23 @@ def test_the_screening_is_for_its_owner_only(bundle_dir: Path, tmp_path: Path) -
     (tmp_path / "records").mkdir()
     scan(options(bundle_dir, tmp_path / "out", tmp_path / "records"))
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
+
+
+def test_an_engine_that_fails_ends_with_a_sentence() -> None:
+    class Failing:
+        info = EngineInfo("tensorrt", "11", "a device", "f16", 2)
+
+        def embed(
+            self, windows: NDArray[np.float32], lead_mask: NDArray[np.bool_]
+        ) -> NDArray[np.float32]:
+            raise EngineUnavailableError("the device is gone", "look at nvidia-smi")
+
+    windows = np.ones((1, 12, 1000), np.float32)
+    prepared = Prepared(windows, np.ones(12, np.bool_), np.zeros(1, np.float32), True)
+    record = PreparedRecord("one.hea", prepared, "good", 500.0, 10.0, ())
+    with pytest.raises(EngineError, match="the device is gone") as caught:
+        list(embed_all([record], Failing()))
+    assert caught.value.advice == "look at nvidia-smi"
 
 
 def test_recordings_without_window_are_not_collected(bundle_dir: Path) -> None:
