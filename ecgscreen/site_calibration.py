@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ FORMAT = "ecgscreen calibration"
 FORMAT_VERSION = 1
 _MAX_BYTES = 256 << 20
 """Two million recordings; more than that is not what `ecgscreen calibrate` wrote."""
+_FINGERPRINT = re.compile(r"[0-9a-f]{32}")
 _ADVICE = "make it again with ecgscreen calibrate"
 
 
@@ -172,9 +174,33 @@ def _understand(path: Path, content: bytes, document: dict[str, Any]) -> SiteCal
         dataset=tuple(str(name) for name in document["dataset"]),
         folds=tuple(int(fold) for fold in document["folds"]),
         n=int(document["n"]),
-        diagnoses={frozenset(each["concepts"]): _entry(each) for each in document["diagnoses"]},
-        signals=frozenset(document["signals"]),
+        diagnoses=_diagnoses(document["diagnoses"]),
+        signals=_signals(document["signals"], int(document["n"])),
     )
+
+
+def _diagnoses(entries: list[dict[str, Any]]) -> dict[frozenset[str], Calibrated]:
+    found: dict[frozenset[str], Calibrated] = {}
+    for each in entries:
+        concepts = each["concepts"]
+        # A word is a sequence of letters, and would be a set of them.
+        if not isinstance(concepts, list) or not all(isinstance(c, str) for c in concepts):
+            raise ValueError(f"concepts {concepts!r}, expected a list of ids")
+        if frozenset(concepts) in found:
+            raise ValueError(f"{each['name']!r} stands in it twice, expected once")
+        found[frozenset(concepts)] = _entry(each)
+    return found
+
+
+def _signals(hashes: list[str], n: int) -> frozenset[str]:
+    """Without these nobody would notice that a set is measured on what was learned from it."""
+    if not isinstance(hashes, list) or not all(
+        _FINGERPRINT.fullmatch(str(each)) for each in hashes
+    ):
+        raise ValueError("signals, expected fingerprints of 32 hexadecimal digits")
+    if n and not hashes:
+        raise ValueError(f"no signals of {n} recordings, expected their fingerprints")
+    return frozenset(hashes)
 
 
 def _entry(each: dict[str, Any]) -> Calibrated:
@@ -182,8 +208,9 @@ def _entry(each: dict[str, Any]) -> Calibrated:
     # The program's own numbers are finite; a flag at "not a number" would never be raised.
     if not isinstance(threshold, float) or not math.isfinite(threshold):
         raise ValueError(f"threshold {threshold!r} of {each['name']!r}, expected a number")
-    draws = [float(drawn) for drawn in each["threshold_draws"]]
-    if not all(map(math.isfinite, draws)):
+    draws = each["threshold_draws"]
+    known = isinstance(draws, list) and all(isinstance(drawn, float) for drawn in draws)
+    if not known or not all(map(math.isfinite, draws)):
         raise ValueError(f"threshold_draws of {each['name']!r}, expected numbers")
     platt = each["platt"]
     return Calibrated(

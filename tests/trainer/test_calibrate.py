@@ -277,6 +277,10 @@ def test_another_bundles_calibration_is_refused(
         ({"threshold": None}, "threshold None of 'AFIB'"),
         ({"threshold": float("nan")}, "threshold nan"),
         ({"threshold_draws": [0.4, float("nan")]}, "threshold_draws of 'AFIB'"),
+        ({"threshold_draws": "123"}, "threshold_draws of 'AFIB'"),
+        ({"concepts": "AFIB"}, "concepts 'AFIB', expected a list"),
+        ({"signals": []}, "no signals of"),
+        ({"signals": "abc"}, "signals, expected fingerprints"),
         ({"n": float("inf")}, "not a calibration"),
         ({"platt": {"slope": -1.0, "intercept": 0.0}}, "slope above zero"),
     ],
@@ -290,6 +294,16 @@ def test_what_is_no_calibration_is_a_sentence(
     file = tmp_path / "site.json"
     file.write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(CalibrationError, match=says):
+        load_calibration(file, load_bundle(bundle_dir))
+
+
+def test_a_diagnosis_that_stands_in_it_twice_is_a_sentence(
+    bundle_dir: Path, tmp_path: Path, document: dict[str, Any]
+) -> None:
+    document["diagnoses"] *= 2
+    file = tmp_path / "site.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(CalibrationError, match="'AFIB' stands in it twice"):
         load_calibration(file, load_bundle(bundle_dir))
 
 
