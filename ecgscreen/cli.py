@@ -26,6 +26,9 @@ from ecgscreen.commands.compile import compile_engine
 from ecgscreen.commands.messages import complain
 from ecgscreen.errors import EcgscreenError, ExitCode
 
+_LEAST_COLUMNS = 40
+"""What tables and sentences fit in."""
+
 app = typer.Typer(
     name="ecgscreen",
     help="Screen folders of ECG recordings against diagnoses written in plain words. "
@@ -60,6 +63,9 @@ def main() -> None:
     # The windows' matrix products are small: threads of their own would only get in the way
     # of the engine's. Has to stand before numpy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # A job may inherit the width of a window that is gone. In 0 columns nothing would be printed.
+    if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns) < _LEAST_COLUMNS:
+        os.environ["COLUMNS"] = str(_LEAST_COLUMNS)
     signal.signal(signal.SIGTERM, _terminated)
     try:
         app(standalone_mode=True)
