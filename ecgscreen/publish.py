@@ -27,32 +27,49 @@ PART_SUFFIX = ".part"
 def publishing(path: Path) -> Iterator[Path]:
     """Give the name of an empty file to write; at the end it takes `path`'s place.
 
-    The file lies in `path`'s folder, so that the rename is atomic, and only its owner may
-    read it (mode 0600). Whoever opens `path` sees the old content or the new, never a part;
-    if the body raises, the old file stays and the unfinished one is removed.
+    See `publishing_together`, of which this is the case of one file.
+    """
+    with publishing_together((path,)) as parts:
+        yield parts[0]
+
+
+@contextmanager
+def publishing_together(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Give names of empty files to write; at the end they take the places of `paths`.
+
+    The files lie in the folder of `paths`, so that a rename is atomic, and only their owner may
+    read them (mode 0600). Whoever opens one of `paths` sees its old content or the new, never a
+    part; if the body raises, or one file cannot be brought to the disk, all old files stay and
+    the unfinished ones are removed. The renames come last, one behind the other: only a power
+    cut between them leaves some files old.
 
     Parameters
     ----------
-    path
-        The file to replace or to make. Its folder exists.
+    paths
+        The files to replace or to make, all in one folder, which exists.
 
     Yields
     ------
-    The name to write to. It is closed by the body.
+    The names to write to, in the same order. They are closed by the body.
     """
-    descriptor, name = tempfile.mkstemp(
-        prefix=f".{path.name}.", suffix=PART_SUFFIX, dir=path.parent
-    )
-    os.close(descriptor)
-    part = Path(name)
+    parts: list[Path] = []
     try:
-        yield part
-        _sync(part)
-        part.replace(path)
+        for path in paths:
+            descriptor, name = tempfile.mkstemp(
+                prefix=f".{path.name}.", suffix=PART_SUFFIX, dir=path.parent
+            )
+            os.close(descriptor)
+            parts.append(Path(name))
+        yield parts
+        for part in parts:
+            _sync(part)
+        for part, path in zip(parts, paths, strict=True):
+            part.replace(path)
     except BaseException:
-        part.unlink(missing_ok=True)
+        for part in parts:
+            part.unlink(missing_ok=True)
         raise
-    _sync(path.parent)  # a rename is durable only when its folder is
+    _sync(paths[0].parent)  # a rename is durable only when its folder is
 
 
 def publish_bytes(path: Path, content: bytes) -> None:
@@ -63,8 +80,13 @@ def publish_bytes(path: Path, content: bytes) -> None:
 
 def publish_json(path: Path, document: Mapping[str, JsonValue]) -> None:
     """Write strict JSON: UTF-8, a number that is not finite as null (see `publishing`)."""
+    publish_bytes(path, json_bytes(document))
+
+
+def json_bytes(document: Mapping[str, JsonValue]) -> bytes:
+    """Return a document as strict JSON: UTF-8, a number that is not finite as null."""
     text = json.dumps(_strict(document), ensure_ascii=False, allow_nan=False, indent=2)
-    publish_bytes(path, f"{text}\n".encode())
+    return f"{text}\n".encode()
 
 
 @contextmanager

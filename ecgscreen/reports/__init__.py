@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from ecgscreen.publish import make_private_folder, publishing, remove_leftovers, storing
+from ecgscreen.publish import (
+    json_bytes,
+    make_private_folder,
+    publishing_together,
+    remove_leftovers,
+    storing,
+)
 from ecgscreen.reports.content import (
     DiagnosisRow,
     Provenance,
@@ -17,7 +23,7 @@ from ecgscreen.reports.content import (
 from ecgscreen.reports.csv import CsvReport
 from ecgscreen.reports.hdf5 import Hdf5Report
 from ecgscreen.reports.html import HtmlReport
-from ecgscreen.reports.json_summary import write_run, write_summary
+from ecgscreen.reports.json_summary import run_document, summary_document
 from ecgscreen.reports.tally import RunSummary, Tally
 
 __all__ = ["DiagnosisRow", "Provenance", "Report", "RunSummary", "write_reports"]
@@ -28,13 +34,14 @@ ROW_REPORTS: Mapping[str, Callable[[Path, Report], ReportWriter]] = {
     "report.html": HtmlReport,
 }
 """Every form that has a row a recording, and what writes it."""
+RUN, SUMMARY = "run.json", "summary.json"
 
 
 def write_reports(report: Report, folder: Path) -> RunSummary:
     """Write all reports of a run and publish them by rename.
 
     One pass over the store serves all forms. While it lasts, and if it fails, the reports of
-    the run before stay whole.
+    the run before stay whole, all of them.
 
     Parameters
     ----------
@@ -53,21 +60,24 @@ def write_reports(report: Report, folder: Path) -> RunSummary:
         If the store is damaged or the folder cannot be written.
     """
     tally = Tally(report.diagnoses)
-    with storing(folder), ExitStack() as stack:
+    names = (*ROW_REPORTS, RUN, SUMMARY)
+    with storing(folder):
         make_private_folder(folder)
         remove_leftovers(folder)
-        parts = {name: stack.enter_context(publishing(folder / name)) for name in ROW_REPORTS}
-        with ExitStack() as open_files:
-            writers: list[ReportWriter] = [
-                open_files.enter_context(closing(form(parts[name], report)))
-                for name, form in ROW_REPORTS.items()
-            ]
-            for block in scored_blocks(report):
-                tally.write(block)
-                for writer in writers:
-                    writer.write(block)
-    summary = tally.summary()
-    write_run(folder / "run.json", report.provenance)
-    reports = (*ROW_REPORTS, "run.json")
-    write_summary(folder / "summary.json", summary, report.provenance, reports)
+        with publishing_together([folder / name for name in names]) as files:
+            parts = dict(zip(names, files, strict=True))
+            with ExitStack() as open_files:
+                writers: list[ReportWriter] = [
+                    open_files.enter_context(closing(form(parts[name], report)))
+                    for name, form in ROW_REPORTS.items()
+                ]
+                for block in scored_blocks(report):
+                    tally.write(block)
+                    for writer in writers:
+                        writer.write(block)
+            summary = tally.summary()
+            run = run_document(report.provenance)
+            parts[RUN].write_bytes(json_bytes(run))
+            totals = summary_document(summary, report.provenance, (*ROW_REPORTS, RUN))
+            parts[SUMMARY].write_bytes(json_bytes(totals))
     return summary

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC
-from pathlib import Path
 
-from ecgscreen.publish import JsonValue, publish_json, storing
+from ecgscreen.publish import JsonValue
 from ecgscreen.reports.content import Provenance, software_versions
 from ecgscreen.reports.notices import notices
 from ecgscreen.reports.tally import DiagnosisSummary, RunSummary
@@ -15,29 +14,22 @@ from ecgscreen.reports.tally import DiagnosisSummary, RunSummary
 FORMAT_VERSION = 1
 
 
-def write_summary(
-    path: Path, summary: RunSummary, provenance: Provenance, reports: Sequence[str]
-) -> None:
-    """Publish ``summary.json``.
+def summary_document(
+    summary: RunSummary, provenance: Provenance, reports: Sequence[str]
+) -> dict[str, JsonValue]:
+    """Return the content of ``summary.json``.
 
     Parameters
     ----------
-    path
-        Where.
     summary
         The run in numbers.
     provenance
         For the time it took and the files ignored.
     reports
         Names of the other reports, in the same folder.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be written.
     """
     seconds = provenance.duration_s
-    document: dict[str, JsonValue] = {
+    return {
         "format_version": FORMAT_VERSION,
         "ecgscreen_version": provenance.version,
         "exit_code": int(summary.exit_code),
@@ -54,19 +46,11 @@ def write_summary(
         "records_per_s": summary.n_records / seconds if seconds > 0 else None,
         "reports": list(reports),
     }
-    with storing(path):
-        publish_json(path, document)
 
 
-def write_run(path: Path, provenance: Provenance) -> None:
-    """Publish ``run.json``.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be written.
-    """
-    document: dict[str, JsonValue] = {
+def run_document(provenance: Provenance) -> dict[str, JsonValue]:
+    """Return the content of ``run.json``."""
+    return {
         "format_version": FORMAT_VERSION,
         "command": provenance.command,
         "arguments": dict(provenance.arguments),
@@ -80,8 +64,6 @@ def write_run(path: Path, provenance: Provenance) -> None:
         "preprocessing": dict(provenance.preprocessing),
         "n_ignored": provenance.n_ignored,
     }
-    with storing(path):
-        publish_json(path, document)
 
 
 def _diagnosis(each: DiagnosisSummary) -> dict[str, JsonValue]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ from ecgscreen.publish import (
     publish_bytes,
     publish_json,
     publishing,
+    publishing_together,
     remove_leftovers,
     storing,
 )
@@ -45,6 +47,37 @@ def test_a_fault_leaves_the_old_file_and_nothing_else(
         interrupted()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("n_good", [0, 1, 2])
+def test_files_that_belong_together_are_all_new_or_all_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_good: int
+) -> None:
+    paths = [tmp_path / name for name in ("a", "b", "c")]
+    for path in paths:
+        publish_bytes(path, b"old")
+    n_synced = 0
+
+    def full(_descriptor: int) -> None:
+        nonlocal n_synced
+        if n_synced == n_good:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        n_synced += 1
+
+    monkeypatch.setattr(os, "fsync", full)
+
+    def write() -> None:
+        with publishing_together(paths) as parts:
+            for part in parts:
+                part.write_bytes(b"new")
+
+    with pytest.raises(OSError, match="No space"):
+        write()
+    assert {path.read_bytes() for path in paths} == {b"old"}
+    assert sorted(tmp_path.iterdir()) == paths
+    monkeypatch.undo()
+    write()
+    assert {path.read_bytes() for path in paths} == {b"new"}
 
 
 def test_only_the_owner_reads_what_is_written(tmp_path: Path) -> None:
