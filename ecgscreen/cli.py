@@ -13,6 +13,7 @@ import typer
 from ecgscreen import __version__
 from ecgscreen.commands import (
     calibrate,
+    compare,
     evaluate,
     info,
     labels,
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.command()(scan.scan)
 app.command()(show.show)
+app.command()(compare.compare)
 app.command()(simulate.simulate)
 app.command()(info.info)
 app.add_typer(labels.app, name="labels")

@@ -60,6 +60,14 @@ class MissingExtraError(UsageError):
     """A package of an extra is needed and not installed."""
 
 
+class NotComparableError(UsageError):
+    """Two screenings were made with another bundle, list or calibration."""
+
+
+class ReportError(EcgscreenError):
+    """A screening's report is missing, or is none."""
+
+
 class BundleError(EcgscreenError):
     """A model bundle is incomplete, altered, or of another format version."""
 

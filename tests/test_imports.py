@@ -28,6 +28,7 @@ MAY_IMPORT = {
 AT_THE_TOP = {
     "ecgscreen/cli.py": {"typer"},
     "ecgscreen/commands/*": {"typer"},
+    "ecgscreen/compare/terminal.py": {"rich"},
     "ecgscreen/progress.py": {"rich"},
     "engines/onnx_graph.py": {"onnx", "torch"},
 }
@@ -36,6 +37,7 @@ files are patterns here and below."""
 
 ONLY_THROUGH = {
     "engines/onnx_graph.py": "engines/pytorch.py",
+    "ecgscreen/compare/terminal.py": "ecgscreen/commands/*",
     "ecgscreen/progress.py": "ecgscreen/commands/*",
 }
 """Modules that may be imported from there alone, and only inside a function."""
