@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -63,6 +64,9 @@ class Recording:
     notes
         What a reader of the report should know: leads left out, unit unknown.
         Never header comments: they may identify a patient.
+    acquired
+        When the recording began, by the clock of the device, as far as the format has a field for
+        that; with an offset only where the file has one. Never any other date.
     """
 
     path: Path
@@ -71,6 +75,7 @@ class Recording:
     lead_names: tuple[str, ...]
     amplitude_known: bool = True
     notes: tuple[str, ...] = ()
+    acquired: datetime | None = None
 
     @property
     def duration_s(self) -> float:

@@ -1,17 +1,20 @@
 """DICOM waveforms: 12-lead, General and Ambulatory ECG, through ``pydicom``.
 
-DICOM PS3.3, C.10.9 "Waveform Module". Of the data set only the waveform is parsed: names and
-dates are never looked at. Runs behind `ecgscreen.readers.limited`.
+DICOM PS3.3, C.10.9 "Waveform Module". Of the data set only the waveform and the time of its
+acquisition are parsed: names and other dates are never looked at. Runs behind
+`ecgscreen.readers.limited`.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.acquired import from_dicom
 from ecgscreen.leads import standard_lead_name
 from ecgscreen.readers.base import check_sampling_rate, check_size, safe_token
 from ecgscreen.readers.signals import Signals
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 _ECG_STORAGE = "1.2.840.10008.5.1.4.1.1.9.1."
 """12-lead (1), General (2), Ambulatory (3), General 32-bit ECG (4) Waveform Storage."""
 
-_TAGS = ["SOPClassUID", "WaveformSequence"]
+_TAGS = ["SOPClassUID", "WaveformSequence", "AcquisitionDateTime"]
 
 _SAMPLE_TYPES = {
     ("SB", 8): "i1",
@@ -81,11 +84,12 @@ def read(path: str, member: str = "") -> Signals:  # noqa: ARG001 - one recordin
         groups = list(dataset.get("WaveformSequence") or ())
         group = _rhythm(groups)
         signals = _signals(group, little_endian=dataset.original_encoding[1] is not False)
+        acquired = from_dicom(_text(dataset, "AcquisitionDateTime"))
     except (InvalidDicomError, BytesLengthException) as error:
         raise RecordingError(
             SkipReason.BAD_CONTENT, f"pydicom refused it ({type(error).__name__})"
         ) from error
-    return signals
+    return replace(signals, acquired=acquired)
 
 
 def _rhythm(groups: list[Dataset]) -> Dataset:

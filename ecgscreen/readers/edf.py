@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.acquired import from_edf
 from ecgscreen.leads import standard_lead_name
 from ecgscreen.readers.base import MAX_SIGNALS, check_size
 from ecgscreen.readers.signals import Signals, stack
@@ -65,6 +67,7 @@ def read(path: str, member: str = "") -> Signals:  # noqa: ARG001 - one recordin
         sampling_rate=float(rate),
         values=stack([signal.data[samples] for signal in chosen]),
         notes=notes,
+        acquired=layout.acquired,
     )
 
 
@@ -84,6 +87,8 @@ class _Layout:
         Length of a data record in seconds.
     timekeeping
         Index of the first annotation signal if the recording may be interrupted, else None.
+    acquired
+        When the recording began.
     """
 
     header_bytes: int
@@ -91,6 +96,7 @@ class _Layout:
     n_records: int
     record_s: float
     timekeeping: int | None
+    acquired: datetime | None
 
 
 def _layout(path: Path) -> _Layout:
@@ -131,6 +137,7 @@ def _layout(path: Path) -> _Layout:
         there if claimed < 0 else claimed,
         record_s,
         labels.index(_ANNOTATIONS) if interrupted else None,
+        from_edf(fixed[168:176], fixed[176:184]),
     )
 
 

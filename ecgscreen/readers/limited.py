@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -23,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ecgscreen.acquired import plausible
 from ecgscreen.readers.base import check_sampling_rate, check_size, safe_text
 from ecgscreen.readers.files import InsideFile
 from ecgscreen.recording import LEADS, Recording, RecordingError, SkipReason
@@ -79,6 +81,7 @@ def _recording(reply: dict[str, Any], samples: bytearray, path: Path) -> Recordi
     n_leads, n_samples = map(int, reply["shape"])
     names = tuple(map(str, reply["lead_names"]))
     check_size(n_leads, n_samples)
+    acquired = str(reply["acquired"])
     if len(names) != n_leads or len({*names} & {*LEADS}) != n_leads:
         raise ValueError("expected leads of the twelve")
     return Recording(
@@ -88,6 +91,7 @@ def _recording(reply: dict[str, Any], samples: bytearray, path: Path) -> Recordi
         names,
         bool(reply["amplitude_known"]),
         tuple(safe_text(str(note)) for note in reply["notes"]),
+        plausible(datetime.fromisoformat(acquired) if acquired else None),
     )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
+from ecgscreen.acquired import acquired_text
 from ecgscreen.readers.signals import Signals, recording_of
 from ecgscreen.recording import RecordingError, SkipReason
 
@@ -114,4 +115,5 @@ def _answer(
         "lead_names": recording.lead_names,
         "amplitude_known": recording.amplitude_known,
         "notes": recording.notes,
+        "acquired": acquired_text(recording.acquired),
     }, memoryview(recording.signal.tobytes())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.acquired import plausible
 from ecgscreen.readers.amplitude import infer_unit
 from ecgscreen.readers.base import check_sampling_rate, check_size
 from ecgscreen.readers.lead_choice import choose_leads
@@ -34,6 +36,8 @@ class Signals:
         Numbers of any kind, shape (n_signals, n_samples), in the units; NaN where invalid.
     notes
         What a reader of the report should know; our own words, never the file's.
+    acquired
+        See `Recording`.
     """
 
     labels: tuple[str, ...]
@@ -41,6 +45,7 @@ class Signals:
     sampling_rate: float
     values: NDArray[np.generic]
     notes: tuple[str, ...] = ()
+    acquired: datetime | None = None
 
 
 def recording_of(signals: Signals, path: Path) -> Recording:
@@ -80,7 +85,13 @@ def recording_of(signals: Signals, path: Path) -> Recording:
     with np.errstate(over="ignore"):  # beyond float32 is infinite, which quality reports
         signal = np.ascontiguousarray(physical, dtype=np.float32)
     return Recording(
-        path, signal, sampling_rate, leads.names, leads.amplitude_known, leads.notes + notes
+        path,
+        signal,
+        sampling_rate,
+        leads.names,
+        leads.amplitude_known,
+        leads.notes + notes,
+        plausible(signals.acquired),
     )
 
 

@@ -2,7 +2,8 @@
 
 HL7 aECG (Regulated Clinical Annotated ECG), Philips Sierra XML, GE MUSE XML, Mortara ELI XML;
 SCP-ECG (EN 1064); ISHNE (Badilini, Annals of Noninvasive Electrocardiology 3(3), 1998). Of what
-the package gives, only the rhythm leads are looked at. Runs behind `ecgscreen.readers.limited`.
+the package gives, only the rhythm leads and when they were recorded are looked at. Runs behind
+`ecgscreen.readers.limited`.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def read(path: str, member: str = "") -> Signals:  # noqa: ARG001 - one recordin
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            leads = _of_one_rate(parse(file).leads)
+            record = parse(file)
+            leads = _of_one_rate(record.leads)
         except ECGDataKitError as error:  # its message may quote the file
             raise RecordingError(
                 SkipReason.BAD_CONTENT, f"ecgdatakit refused it ({type(error).__name__})"
@@ -87,6 +89,7 @@ def read(path: str, member: str = "") -> Signals:  # noqa: ARG001 - one recordin
         sampling_rate=rate,
         values=values,
         notes=notes,
+        acquired=record.recording.date,
     )
 
 

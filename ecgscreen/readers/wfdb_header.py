@@ -1,16 +1,18 @@
 """The WFDB header: its grammar, read strictly and with caps.
 
-The grammar is that of header(5) in the WFDB Applications Guide (Moody, Pollard, Moody). Times
-and dates are not read, comments are dropped unread: both may identify a patient.
+The grammar is that of header(5) in the WFDB Applications Guide (Moody, Pollard, Moody). The base
+time is read as the time of acquisition; comments are dropped unread: they may identify a patient.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
+from ecgscreen.acquired import from_wfdb
 from ecgscreen.readers.base import (
     MAX_SAMPLES,
     MAX_SAMPLING_RATE,
@@ -36,7 +38,7 @@ _RECORD_LINE = re.compile(
     rb"""(?P<name>[^\s/]+) (?:/(?P<n_segments>\d{1,9}))?
          \s+ (?P<n_signals>\d{1,9})
          (?: \s+ (?P<rate>[^\s/]+) (?:/\S*)?
-             (?: \s+ (?P<n_samples>\d{1,15}) (?:\s.*)? )? )?""",
+             (?: \s+ (?P<n_samples>\d{1,15}) (?P<base_time>\s.*)? )? )?""",
     re.VERBOSE,
 )
 _RATE = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?")
@@ -78,6 +80,8 @@ class Header:
         One a signal; empty in a multi-segment header.
     segments
         One a segment; empty in a single-segment header.
+    acquired
+        Base time and date, where the record line has both.
     """
 
     n_signals: int
@@ -86,6 +90,7 @@ class Header:
     file_names: tuple[str, ...]
     signals: tuple[SignalSpec, ...]
     segments: tuple[SegmentSpec, ...]
+    acquired: datetime | None = None
 
 
 def read_header(path: Path, root: Path) -> Header:
@@ -151,7 +156,7 @@ def parse_header(content: bytes) -> Header:
             SkipReason.BAD_HEADER,
             "the record line is not 'name signals rate samples'",
         )
-    _, segment_count, signal_count, rate, sample_count = match.groups()
+    _, segment_count, signal_count, rate, sample_count, base_time = match.groups()
     n_signals = int(signal_count)
     if n_signals == 0:
         raise RecordingError(SkipReason.NO_SIGNALS, "0 signals in the record line")
@@ -169,11 +174,12 @@ def parse_header(content: bytes) -> Header:
             SkipReason.TOO_LARGE,
             f"{n_signals} x {n_samples} samples, the limit is {MAX_SAMPLES}",
         )
+    acquired = None if base_time is None else from_wfdb(base_time)
     if segment_count is not None:
         segments = _segments(lines[1:], int(segment_count))
-        return Header(n_signals, sampling_rate, n_samples, (), (), segments)
+        return Header(n_signals, sampling_rate, n_samples, (), (), segments, acquired)
     file_names, signals = parse_signal_lines(lines[1:], n_signals)
-    return Header(n_signals, sampling_rate, n_samples, file_names, signals, ())
+    return Header(n_signals, sampling_rate, n_samples, file_names, signals, (), acquired)
 
 
 @lru_cache(maxsize=64)

@@ -40,5 +40,11 @@ def read_wfdb(path: Path, root: Path) -> Recording:
     leads = leads_of(header.signals)
     signal = read_signals(header, path, root, leads)
     return Recording(
-        path, signal, header.sampling_rate, leads.names, leads.amplitude_known, leads.notes
+        path,
+        signal,
+        header.sampling_rate,
+        leads.names,
+        leads.amplitude_known,
+        leads.notes,
+        header.acquired,
     )

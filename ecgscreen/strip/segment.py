@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ class Segment:
         lies near the isoelectric line, is zero. NaN where the file has no valid sample.
     amplitude_known
         Whether the unit is mV.
+    acquired
+        When the recording began, not the segment; None where the file does not say.
     """
 
     start_s: float
@@ -42,6 +45,7 @@ class Segment:
     sampling_rate: float
     leads: Mapping[str, NDArray[np.float32]]
     amplitude_known: bool
+    acquired: datetime | None = None
 
     @property
     def n_samples(self) -> int:
@@ -79,6 +83,7 @@ def cut_segment(recording: Recording, start_s: float = 0.0, duration_s: float = 
         sampling_rate=recording.sampling_rate,
         leads={name: _centred(shown[row]) for row, name in enumerate(recording.lead_names)},
         amplitude_known=recording.amplitude_known,
+        acquired=recording.acquired,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from ecgscreen.acquired import acquired_text
 from ecgscreen.results import printable
 from ecgscreen.strip.layout import (
     LEFT,
@@ -172,6 +173,8 @@ def _scale(layout: Layout, words: StripWords) -> str:
         words.no_filter,
         f"{words.number(layout.segment.sampling_rate, 6)} Hz",
     ]
+    if layout.segment.acquired is not None:
+        parts.append(words.acquired.format(when=acquired_text(layout.segment.acquired)))
     return " · ".join([*parts, *([words.cut_off] if layout.cut_off else [])])
 
 

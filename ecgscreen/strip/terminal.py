@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.acquired import acquired_text
 from ecgscreen.recording import LEADS, Recording
 from ecgscreen.strip.segment import STRIP_S, Segment, cut_segment
 from ecgscreen.strip.words import STRIP_WORDS, StripWords
@@ -118,4 +119,7 @@ def _caption(segment: Segment, scale: float, words: StripWords) -> str:
     if segment.amplitude_known:
         height = words.line_is.format(mv=words.number(4 / scale))
     rate = words.number(segment.sampling_rate, 6)
-    return " · ".join([seconds, height, words.no_filter, f"{rate} Hz"])
+    parts = [seconds, height, words.no_filter, f"{rate} Hz"]
+    if segment.acquired is not None:
+        parts.append(words.acquired.format(when=acquired_text(segment.acquired)))
+    return " · ".join(parts)

@@ -27,6 +27,8 @@ class StripWords:
         That peaks are cut off at the edge.
     of_recording
         Which seconds are shown.
+    acquired
+        When the recording began.
     line_is
         How high a line of a terminal is.
     decimal_point
@@ -40,6 +42,7 @@ class StripWords:
     amplitude_unknown: str
     cut_off: str
     of_recording: str
+    acquired: str
     line_is: str
     decimal_point: str = "."
 
@@ -58,6 +61,7 @@ STRIP_WORDS: Mapping[str, StripWords] = MappingProxyType(
             amplitude_unknown="amplitude unknown: heights mean nothing",
             cut_off="peaks cut off",
             of_recording="{start} to {end} s of {length} s",
+            acquired="recorded {when}",
             line_is="a line is {mv} mV",
         ),
         "de": StripWords(
@@ -69,6 +73,7 @@ STRIP_WORDS: Mapping[str, StripWords] = MappingProxyType(
             amplitude_unknown="Amplitude unbekannt: Höhen sagen nichts aus",
             cut_off="Spitzen abgeschnitten",
             of_recording="{start} bis {end} s von {length} s",
+            acquired="aufgezeichnet {when}",
             line_is="eine Zeile ist {mv} mV",
             decimal_point=",",
         ),

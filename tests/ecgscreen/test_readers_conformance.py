@@ -63,6 +63,10 @@ def test_the_same_signal_whatever_the_format(case: Case) -> None:
     assert bool(said) is not case.form.states_unit
 
 
+def test_the_time_of_acquisition_and_no_other(case: Case) -> None:
+    assert read(case.path).acquired == case.form.acquired
+
+
 def test_a_walk_finds_it_once(case: Case) -> None:
     path = case.path
     found = list(Discovery([file_of(path).parent]))

@@ -63,6 +63,7 @@ def dataset(recording: Recording, order: str = "<") -> FileDataset:
     written.PatientID = PLANTED
     written.PatientBirthDate = "19010203"
     written.PatientComments = PLANTED
+    written.AcquisitionDateTime = "20240101120000.000"
     leads, rate = recording.lead_names, recording.sampling_rate
     n_beat = int(rate)
     written.WaveformSequence = [

@@ -33,6 +33,8 @@ def write_edf(recording: Recording, folder: Path) -> Path:
         patient=edfio.Patient(
             code=PLANTED, name=PLANTED, birthdate=datetime.date(1901, 2, 3), sex="F"
         ),
+        starttime=datetime.time(12),
+        recording=edfio.Recording(startdate=datetime.date(2024, 1, 1)),
         annotations=[edfio.EdfAnnotation(1.0, None, PLANTED)],
         data_record_duration=1,
     )

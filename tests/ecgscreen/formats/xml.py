@@ -75,7 +75,8 @@ def write_muse(recording: Recording, folder: Path) -> Path:
 <!DOCTYPE RestingECG SYSTEM "restecg.dtd">
 <RestingECG><PatientDemographics><PatientID>{PLANTED}</PatientID>
 <DateofBirth>02-03-1901</DateofBirth><PatientLastName>{PLANTED}</PatientLastName>
-</PatientDemographics><Diagnosis><DiagnosisStatement><StmtText>{PLANTED}</StmtText>
+</PatientDemographics><TestDemographics><AcquisitionDate>01-01-2024</AcquisitionDate>
+<AcquisitionTime>12:00:00</AcquisitionTime></TestDemographics><Diagnosis><DiagnosisStatement><StmtText>{PLANTED}</StmtText>
 </DiagnosisStatement></Diagnosis>
 {waveform("Median", samples[:, :600])}{waveform("Rhythm", samples)}</RestingECG>"""
     return write(folder, text, "latin-1")
@@ -93,7 +94,7 @@ def write_sierra(recording: Recording, folder: Path) -> Path:
 <patient><generalpatientdata><patientid>{PLANTED}</patientid>
 <name><lastname>{PLANTED}</lastname></name><age><dateofbirth>1901-02-03</dateofbirth></age>
 </generalpatientdata></patient>
-<dataacquisition><signalcharacteristics>
+<dataacquisition date="2024-01-01" time="12:00:00"><signalcharacteristics>
 <samplingrate>{recording.sampling_rate:.0f}</samplingrate><resolution>5</resolution>
 <numberchannelsallocated>{n_leads}</numberchannelsallocated>
 <numberchannelsvalid>{n_leads}</numberchannelsvalid>
