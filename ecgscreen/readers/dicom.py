@@ -1,8 +1,8 @@
 """DICOM waveforms: 12-lead, General and Ambulatory ECG, through ``pydicom``.
 
-DICOM PS3.3, C.10.9 "Waveform Module". Of the data set only the waveform and the time of its
-acquisition are parsed: names and other dates are never looked at. Runs behind
-`ecgscreen.readers.limited`.
+DICOM PS3.3, C.10.9 "Waveform Module". Of the data set only the waveform, the time of its
+acquisition and, for a note, the age are parsed: names and other dates are never looked at. Runs
+behind `ecgscreen.readers.limited`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ecgscreen.acquired import from_dicom
 from ecgscreen.leads import standard_lead_name
+from ecgscreen.readers.age import age_notes, dicom_age
 from ecgscreen.readers.base import check_sampling_rate, check_size, safe_token
 from ecgscreen.readers.signals import Signals
 from ecgscreen.recording import RecordingError, SkipReason
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _ECG_STORAGE = "1.2.840.10008.5.1.4.1.1.9.1."
 """12-lead (1), General (2), Ambulatory (3), General 32-bit ECG (4) Waveform Storage."""
 
-_TAGS = ["SOPClassUID", "WaveformSequence", "AcquisitionDateTime"]
+_TAGS = ["SOPClassUID", "WaveformSequence", "AcquisitionDateTime", "PatientAge"]
 
 _SAMPLE_TYPES = {
     ("SB", 8): "i1",
@@ -89,7 +90,8 @@ def read(path: str, member: str = "") -> Signals:  # noqa: ARG001 - one recordin
         raise RecordingError(
             SkipReason.BAD_CONTENT, f"pydicom refused it ({type(error).__name__})"
         ) from error
-    return replace(signals, acquired=acquired)
+    notes = age_notes(dicom_age(_text(dataset, "PatientAge")))
+    return replace(signals, acquired=acquired, notes=notes)
 
 
 def _rhythm(groups: list[Dataset]) -> Dataset:

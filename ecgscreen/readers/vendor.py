@@ -2,8 +2,8 @@
 
 HL7 aECG (Regulated Clinical Annotated ECG), Philips Sierra XML, GE MUSE XML, Mortara ELI XML;
 SCP-ECG (EN 1064); ISHNE (Badilini, Annals of Noninvasive Electrocardiology 3(3), 1998). Of what
-the package gives, only the rhythm leads and when they were recorded are looked at. Runs behind
-`ecgscreen.readers.limited`.
+the package gives, only the rhythm leads, when they were recorded and, for a note, the age are
+looked at. Runs behind `ecgscreen.readers.limited`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.leads import standard_lead_name
+from ecgscreen.readers.age import age_notes
 from ecgscreen.readers.formats import AECG, HEAD_BYTES, ISHNE, MORTARA, MUSE, SCP, SIERRA, recognise
 from ecgscreen.readers.signals import Signals, stack, without_fillers
 from ecgscreen.recording import RecordingError, SkipReason
@@ -74,7 +75,7 @@ def read(path: str, member: str = "") -> Signals:  # noqa: ARG001 - one recordin
             raise RecordingError(
                 SkipReason.BAD_CONTENT, f"ecgdatakit refused it ({type(error).__name__})"
             ) from error
-    notes: tuple[str, ...] = ()
+    notes = age_notes(record.patient.age)
     if any(issubclass(one.category, ChecksumWarning) for one in caught):
         notes += ("its checksum does not match: the file was changed or damaged",)
     rate = float(leads[0].sampling_rate)

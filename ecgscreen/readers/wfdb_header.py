@@ -1,7 +1,8 @@
 """The WFDB header: its grammar, read strictly and with caps.
 
 The grammar is that of header(5) in the WFDB Applications Guide (Moody, Pollard, Moody). The base
-time is read as the time of acquisition; comments are dropped unread: they may identify a patient.
+time is read as the time of acquisition; comments are dropped: they may identify a patient. Only an
+age under 18 becomes a note.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ecgscreen.acquired import from_wfdb
+from ecgscreen.readers.age import age_notes, header_age
 from ecgscreen.readers.base import (
     MAX_SAMPLES,
     MAX_SAMPLING_RATE,
@@ -82,6 +84,8 @@ class Header:
         One a segment; empty in a single-segment header.
     acquired
         Base time and date, where the record line has both.
+    notes
+        In our own words, never the file's.
     """
 
     n_signals: int
@@ -91,6 +95,7 @@ class Header:
     signals: tuple[SignalSpec, ...]
     segments: tuple[SegmentSpec, ...]
     acquired: datetime | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read_header(path: Path, root: Path) -> Header:
@@ -175,11 +180,12 @@ def parse_header(content: bytes) -> Header:
             f"{n_signals} x {n_samples} samples, the limit is {MAX_SAMPLES}",
         )
     acquired = None if base_time is None else from_wfdb(base_time)
+    notes = age_notes(header_age(content))
     if segment_count is not None:
         segments = _segments(lines[1:], int(segment_count))
-        return Header(n_signals, sampling_rate, n_samples, (), (), segments, acquired)
+        return Header(n_signals, sampling_rate, n_samples, (), (), segments, acquired, notes)
     file_names, signals = parse_signal_lines(lines[1:], n_signals)
-    return Header(n_signals, sampling_rate, n_samples, file_names, signals, (), acquired)
+    return Header(n_signals, sampling_rate, n_samples, file_names, signals, (), acquired, notes)
 
 
 @lru_cache(maxsize=64)

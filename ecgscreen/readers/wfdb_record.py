@@ -45,6 +45,6 @@ def read_wfdb(path: Path, root: Path) -> Recording:
         header.sampling_rate,
         leads.names,
         leads.amplitude_known,
-        leads.notes,
+        leads.notes + header.notes,
         header.acquired,
     )

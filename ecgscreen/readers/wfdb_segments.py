@@ -123,6 +123,7 @@ def _joined(
         rows = [names.index(name) for name in leads.names]
         signal[rows, start : start + part.shape[1]] = part
     notes = dict.fromkeys(note for _, leads, _ in parts for note in leads.notes)
+    notes |= dict.fromkeys(header.notes)
     return Recording(
         path, signal, header.sampling_rate, names, units.pop(), tuple(notes), header.acquired
     )

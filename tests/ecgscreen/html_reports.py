@@ -112,6 +112,7 @@ def write_page(
     results: Iterable[RecordResult] = NIGHT,
     language: str = "en",
     calibration: dict[str, JsonValue] | None = None,
+    diagnoses: tuple[DiagnosisRow, ...] = DIAGNOSES,
     **options: Any,
 ) -> Path:
     """Report a run, and return the page."""
@@ -123,7 +124,7 @@ def write_page(
     given: dict[str, Any] = {"reference_scores": reference, "read": read} | options
     report = Report(
         store=store,
-        diagnoses=DIAGNOSES,
+        diagnoses=diagnoses,
         directions=DIRECTIONS,
         provenance=replace(PROVENANCE, calibration=calibration),
         language=language,

@@ -4,6 +4,7 @@ import hashlib
 import re
 import tomllib
 from base64 import b64encode
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ecgscreen.reports.html.words import LANGUAGES, load_words
 from ecgscreen.results import printable
 from ecgscreen.simulate import write_dataset
 from tests.ecgscreen.html_reports import (
+    DIAGNOSES,
     HOSTILE,
     NIGHT,
     WORST_FIRST,
@@ -151,6 +153,32 @@ def test_columns_without_values_are_left_out(tmp_path: Path) -> None:
 def test_a_calibration_of_the_site_is_named(tmp_path: Path) -> None:
     path = write_page(tmp_path, calibration={"file": "<ours>.json", "sha256": "d" * 64})
     assert f"<dd>&lt;ours&gt;.json, SHA-256 {'d' * 64}</dd>" in path.read_text(encoding="utf-8")
+
+
+def test_a_list_says_what_it_is_not_for_and_what_nobody_has_seen(tmp_path: Path) -> None:
+    unseen = replace(DIAGNOSES[2], seen=False, group="AV <block>")
+    page = write_page(tmp_path, diagnoses=(*DIAGNOSES[:2], unseen, DIAGNOSES[3]))
+    text = page.read_text(encoding="utf-8")
+    glance = text.split('id="glance"')[1].split("</section>")[0]
+    assert "It is not for urgent use" in glance
+    assert "1 of 4 diagnoses were never met in training" in glance
+    row = glance.split("complete AV block")[1].split("</tr>")[0]
+    assert "<td>AV &lt;block&gt;</td>" in row
+    assert '<span class="flag critical">critical</span>' in row
+    assert "2, the others unknown" in row
+    article = text.split('<article id="r-')[1].split("</article>")[0]
+    assert "AV &lt;block&gt;" in article
+    assert '<span class="flag critical">critical</span>' in article
+    assert Page(page).content["meta"]["diagnoses"][2]["group"] == "AV <block>"
+
+
+def test_a_plain_list_has_no_such_words(tmp_path: Path) -> None:
+    plain = tuple(replace(row, severity="info") for row in DIAGNOSES)
+    text = write_page(tmp_path, diagnoses=plain).read_text(encoding="utf-8")
+    shown = text.split("<script")[0]
+    assert "urgent use: this is no monitor" not in shown
+    assert "never met in training" not in shown
+    assert not re.search(r"<th[^>]*>(Severity|Group)<", shown)
 
 
 def test_in_german(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from html import escape
 
 from ecgscreen.recording import LEADS, SkippedRecording
 from ecgscreen.reports.content import Report
-from ecgscreen.reports.html.overview import table
+from ecgscreen.reports.html.overview import is_graded, severity_mark, table
 from ecgscreen.reports.html.rows import Row
 from ecgscreen.reports.html.words import Words
 from ecgscreen.reports.tally import RunSummary
@@ -64,7 +64,9 @@ def _article(row: Row, report: Report, words: Words) -> str:
 
 
 def _figures(row: Row, report: Report, words: Words) -> str:
-    columns = [(words["flagged"], ""), (words["score"], "number"), (words["threshold"], "number")]
+    graded = is_graded(report.diagnoses)
+    columns = [(words["flagged"], ""), *([(words["severity"], "")] if graded else [])]
+    columns += [(words["score"], "number"), (words["threshold"], "number")]
     if report.has_percentiles:
         columns.append((words["percentile"], "number"))
     if report.has_probabilities:
@@ -78,10 +80,12 @@ def _figures(row: Row, report: Report, words: Words) -> str:
     for k in row.flagged:
         diagnosis = report.diagnoses[k]
         normal = "" if diagnosis.is_finding else " normal"
+        group = f'<br><span class="soft">{escape(printable(diagnosis.group))}</span>'
         cells.append(
             [
                 f'<span class="flag {diagnosis.severity}{normal}">'
-                f"{escape(printable(diagnosis.name))}</span>",
+                f"{escape(printable(diagnosis.name))}</span>{group if diagnosis.group else ''}",
+                *([severity_mark(diagnosis, words)] if graded else []),
                 figure(row.scores, k, 1000, 3),
                 words.number(diagnosis.threshold, 3),
                 *([figure(row.percentiles, k, 10, 1)] if report.has_percentiles else []),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
-from ecgscreen.reports.content import SEVERITIES, Provenance
+from ecgscreen.reports.content import SEVERITIES, DiagnosisRow, Provenance
 from ecgscreen.reports.html.words import Words
 from ecgscreen.reports.tally import DiagnosisSummary, RunSummary
 from ecgscreen.results import printable
@@ -16,7 +16,7 @@ def overview(summary: RunSummary, made: Provenance, words: Words) -> str:
     """The section, as HTML."""
     return (
         f'<section aria-labelledby="glance"><h2 id="glance">{words["glance"]}</h2>\n'
-        f"{_counts(summary, made, words)}{_diagnoses(summary, words)}"
+        f"{_notices(summary, words)}{_counts(summary, made, words)}{_diagnoses(summary, words)}"
         f"{_not_scored(summary, words)}</section>\n"
     )
 
@@ -54,6 +54,26 @@ def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], lab
     )
 
 
+def is_graded(rows: Iterable[DiagnosisRow]) -> bool:
+    """Whether the list grades anything: only ``info`` beside an infarction would mislead."""
+    return any(row.severity != "info" for row in rows)
+
+
+def severity_mark(row: DiagnosisRow, words: Words) -> str:
+    """A severity in its colour and in words."""
+    return f'<span class="flag {row.severity}">{words[f"severity_{row.severity}"]}</span>'
+
+
+def _notices(summary: RunSummary, words: Words) -> str:
+    """What `ecgscreen.reports.notices` says, in the language of the page."""
+    rows = [each.diagnosis for each in summary.diagnoses]
+    said = [words["notice_critical"]] if any(row.severity == "critical" for row in rows) else []
+    if unseen := sum(not row.seen for row in rows):
+        counts = {"n": words.count(unseen), "of": words.count(len(rows))}
+        said.append(words["notice_unseen"].format(**counts))
+    return "".join(f'<p class="warning" role="note">{text}</p>\n' for text in said)
+
+
 def _counts(summary: RunSummary, made: Provenance, words: Words) -> str:
     counts = (
         (summary.n_records, "recordings", False),
@@ -72,17 +92,19 @@ def _counts(summary: RunSummary, made: Provenance, words: Words) -> str:
 
 
 def _diagnoses(summary: RunSummary, words: Words) -> str:
-    # A list that grades nothing has only "info", which beside an infarction would mislead.
-    graded = any(each.diagnosis.severity != "info" for each in summary.diagnoses)
+    rows = [each.diagnosis for each in summary.diagnoses]
+    graded, grouped = is_graded(rows), any(row.group for row in rows)
     columns = [(words["diagnosis"], ""), (words["n_flagged"], "number")]
     columns += [(words["threshold"], "number"), (words["rests_on"], ""), (words["highest"], "path")]
     if graded:
         columns.insert(1, (words["severity"], ""))
+    if grouped:
+        columns.insert(1, (words["group"], ""))
     ordered = sorted(summary.diagnoses, key=_by_urgency)
 
     def of(*, flaggable: bool) -> list[list[str]]:
         return [
-            _diagnosis(each, words, graded=graded)
+            _diagnosis(each, words, graded=graded, grouped=grouped)
             for each in ordered
             if math.isnan(each.diagnosis.threshold) != flaggable
         ]
@@ -106,14 +128,17 @@ def _by_urgency(each: DiagnosisSummary) -> tuple[bool, int, int]:
     return not row.is_finding, SEVERITIES.index(row.severity), -each.n_flagged
 
 
-def _diagnosis(each: DiagnosisSummary, words: Words, *, graded: bool) -> list[str]:
+def _diagnosis(each: DiagnosisSummary, words: Words, *, graded: bool, grouped: bool) -> list[str]:
     row = each.diagnosis
     known = not math.isnan(row.threshold)
-    severity = f'<span class="flag {row.severity}">{words[f"severity_{row.severity}"]}</span>'
+    n_flagged = words.count(each.n_flagged)
+    if not row.seen:  # of the others nobody knows
+        n_flagged = words["flagged_unseen"].format(n=n_flagged)
     return [
         escape(printable(row.name)),
-        *([severity] if graded else []),
-        words.count(each.n_flagged) if known else words["ranked_only"],
+        *([escape(printable(row.group))] if grouped else []),
+        *([severity_mark(row, words)] if graded else []),
+        n_flagged if known else words["ranked_only"],
         words.number(row.threshold, 3) if known else "",
         escape(
             "; ".join(

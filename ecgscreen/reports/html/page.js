@@ -82,7 +82,8 @@
   const haystacks = new Map();
   const haystack = row => {
     if (!haystacks.has(row)) {
-      const flags = row[FLAGGED].map(k => diagnoses[k].name);
+      const flags = row[FLAGGED].map(k => diagnoses[k])
+        .flatMap(each => [each.name, each.group, words[`severity_${each.severity}`]]);
       haystacks.set(row, [row[NAME], ...flags, row[QUALITY], status(row)].join("\n").toLowerCase());
     }
     return haystacks.get(row);

@@ -82,6 +82,7 @@ class HtmlReport:
             "diagnoses": [
                 {
                     "name": printable(row.name),
+                    "group": printable(row.group),
                     "severity": row.severity,
                     "finding": row.is_finding,
                 }
