@@ -86,11 +86,14 @@ class DiagnosisList:
         Of the bytes of the file, hexadecimal.
     diagnoses
         In the order of the file; lines that say the same twice are kept.
+    text
+        The content of the file.
     """
 
     name: str
     sha256: str
     diagnoses: tuple[Diagnosis, ...]
+    text: str
 
 
 def load_list(name_or_path: str) -> DiagnosisList:
@@ -120,6 +123,7 @@ def load_list(name_or_path: str) -> DiagnosisList:
         name=name,
         sha256=hashlib.sha256(content).hexdigest(),
         diagnoses=tuple(_resolve(line, vocabulary) for line in parse(name, content)),
+        text=content.decode("utf-8", "surrogateescape"),  # UTF-8, or it would be refused above
     )
 
 

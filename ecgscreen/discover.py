@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import merge
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ecgscreen.readers.side_car import SUFFIX as SIDE_CAR_SUFFIX
 from ecgscreen.readers.tables import TABLE_SUFFIXES
 from ecgscreen.readers.wfdb_files import named_in_header, segments_in_header
 from ecgscreen.recording import SkippedRecording, SkipReason
+from ecgscreen.stamp import FileStamp, stamp_of
 
 HEADER_SUFFIX = ".hea"
 """Of the file that names a WFDB record."""
@@ -42,12 +43,16 @@ class Found:
         with ``/``; with several folders, after the folder as given. See `shown_name`.
     problem
         Why it cannot be read, as far as that shows without opening it; else None.
+    files
+        The files that the listing of the folder tells it consists of, as they are now: a header
+        and the signal files of its name, a table and its side-car. Reading may open others.
     """
 
     path: Path
     root: Path
     name: str
     problem: SkippedRecording | None
+    files: tuple[FileStamp, ...] = field(default=(), compare=False)
 
 
 class Discovery:
@@ -91,6 +96,7 @@ class Discovery:
 
     def _walk(self, root: Path, prefix: str) -> Iterator[Found]:
         # A stack of listings: as deep as the folders are, where recursion would end at 1,000.
+        root_length = len(str(root)) + 1
         stack = [("", prefix, iter([_Entry(str(root), "", None, is_folder=True)]))]
         while stack:
             folder, folder_shown, entries = stack[-1]
@@ -100,7 +106,10 @@ class Discovery:
                 continue
             path, shown = folder + entry.name, folder_shown + entry.shown
             if not entry.is_folder:
-                yield Found(Path(path), root, shown, entry.problem)
+                # Here and not when the folder was listed: just before it is read.
+                inside = folder[root_length:]
+                files = tuple(stamp_of(folder + file, inside + file) for file in entry.files)
+                yield Found(Path(path), root, shown, entry.problem, files)
                 continue
             listing = _list_folder(path, root)
             if isinstance(listing, SkippedRecording):
@@ -132,11 +141,15 @@ def shown_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What a folder holds: a recording, a problem, or a folder (its name ends in a slash)."""
+    """What a folder holds: a recording, a problem, or a folder (its name ends in a slash).
+
+    ``files`` are the names of those that a recording consists of.
+    """
 
     name: str
     shown: str
     problem: SkippedRecording | None
+    files: tuple[str, ...] = ()
     is_folder: bool = False
 
 
@@ -183,11 +196,15 @@ class _Listing:
     def entries(self) -> tuple[list[_Entry], int]:
         """What was found, sorted, and the number of files that are no recordings."""
         segments = self._segments()
+        signals: dict[str, list[str]] = {}
+        for name in sorted(self._signals):
+            signals.setdefault(_split(name)[0], []).append(name)
         for name in self._headers - segments:
-            self._entries.append(_Entry(name, shown_name(name), None))
+            files = (name, *signals.get(_split(name)[0], ()))
+            self._entries.append(_Entry(name, shown_name(name), None, files))
         tables = {name for name in self._others if self._has_side_car(name)}
         for name in tables:
-            self._add_recordings(name, [""])
+            self._add_recordings(name, [""], _split(name)[0] + SIDE_CAR_SUFFIX)
         side_cars = {_split(name)[0] + SIDE_CAR_SUFFIX for name in tables}
         for name in self._others - tables - side_cars:
             recordings = recordings_in(f"{self._folder}/{name}", self._root)
@@ -209,14 +226,14 @@ class _Listing:
         stem, suffix = _split(name)
         return suffix in TABLE_SUFFIXES and stem + SIDE_CAR_SUFFIX in self._others
 
-    def _add_recordings(self, name: str, recordings: list[str]) -> None:
+    def _add_recordings(self, name: str, recordings: list[str], *others: str) -> None:
         for member in recordings:
             full_name = f"{name}/{member}" if member else name
-            self._entries.append(_Entry(full_name, shown_name(full_name), None))
+            self._entries.append(_Entry(full_name, shown_name(full_name), None, (name, *others)))
 
     def _problem(self, name: str, reason: SkipReason, detail: str) -> None:
         problem = SkippedRecording(Path(f"{self._folder}/{name}"), reason, detail)
-        self._entries.append(_Entry(name, shown_name(name), problem))
+        self._entries.append(_Entry(name, shown_name(name), problem, (name,)))
 
     def _segments(self) -> set[str]:
         """Headers that are segments of a multi-segment record, which is the recording.
@@ -278,19 +295,21 @@ def _in_file(path: Path, name: str) -> Iterator[Found]:
     """What a single file that was given holds."""
     suffix = _split(path.name)[1]
     root = path.parent
+    files = (stamp_of(str(path), path.name),)
     if suffix == HEADER_SUFFIX or suffix in TABLE_SUFFIXES:
-        yield Found(path, root, name, None)
+        yield Found(path, root, name, None, files)
     elif recordings := recordings_in(str(path), root):
         for member in recordings:
             if member:
-                yield Found(path / member, root, f"{name}/{shown_name(member)}", None)
+                yield Found(path / member, root, f"{name}/{shown_name(member)}", None, files)
             else:
-                yield Found(path, root, name, None)
+                yield Found(path, root, name, None, files)
     elif suffix in SIGNAL_SUFFIXES:
         problem = SkippedRecording(path, SkipReason.NO_HEADER, f"a signal file, {EXPECTED}")
-        yield Found(path, root, name, problem)
+        yield Found(path, root, name, problem, files)
     else:
-        yield Found(path, root, name, SkippedRecording(path, SkipReason.UNSUPPORTED, EXPECTED))
+        problem = SkippedRecording(path, SkipReason.UNSUPPORTED, EXPECTED)
+        yield Found(path, root, name, problem, files)
 
 
 def _order(found: Found) -> bytes:

@@ -88,3 +88,13 @@ class WorkerError(EcgscreenError):
 
 class StoreError(EcgscreenError):
     """The screening folder cannot be written or holds something else."""
+
+
+class LockedError(EcgscreenError):
+    """Another run holds the screening folder."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class NotScoredError(EcgscreenError):
+    """A recording could not be scored, and the run was to be strict."""

@@ -13,7 +13,9 @@ from ecgscreen.recording import Recording, SkippedRecording, SkipReason
 _SPELLED_BYTE = re.compile(r"(\\+)x([0-9a-f]{2})")
 
 
-def read_shown(name: str, roots: Sequence[Path]) -> Recording | SkippedRecording:
+def read_shown(
+    name: str, roots: Sequence[Path], working_directory: Path | None = None
+) -> Recording | SkippedRecording:
     """Read a recording once more, by its name in the reports.
 
     Parameters
@@ -21,30 +23,61 @@ def read_shown(name: str, roots: Sequence[Path]) -> Recording | SkippedRecording
     name
         As `ecgscreen.discover.Found` has it.
     roots
-        The folders (or single recordings) that were scanned; nothing outside them is read.
+        The folders (or single recordings) that were scanned, as they were given; nothing outside
+        them is read.
+    working_directory
+        What relative ones are relative to; by default the present one.
 
     Returns
     -------
     The recording, or why it cannot be read; it may have vanished since.
     """
-    for root in roots:
-        is_folder = root.is_dir()
-        prefix = "" if len(roots) == 1 else shown_name(str(root).rstrip("/") + "/" * is_folder)
-        if is_folder and name.startswith(prefix):
-            return read_recording(root / file_name(name.removeprefix(prefix)), root)
-        if not is_folder:
-            shown = prefix or shown_name(root.name)
-            if name == shown:
-                return read_recording(root)
-            if name.startswith(f"{shown}/"):  # one of several that the file holds
-                member = file_name(name.removeprefix(f"{shown}/"))
-                return read_recording(root / member, root.parent)
+    found = _located(name, roots, working_directory)
+    if found is not None:
+        return read_recording(*found)
     return SkippedRecording(Path(name), SkipReason.VANISHED, "none of the folders holds it")
+
+
+def path_of(name: str, roots: Sequence[Path], working_directory: Path | None = None) -> Path | None:
+    """Say which file a recording's name in the reports stands for; it need not be there.
+
+    Parameters
+    ----------
+    name, roots, working_directory
+        As `read_shown` has them.
+
+    Returns
+    -------
+    The file, or ``file/member`` for one of several that a file holds; None if none of the
+    folders can hold it.
+    """
+    found = _located(name, roots, working_directory)
+    return None if found is None else found[0]
 
 
 def file_name(shown: str) -> str:
     """Undo `ecgscreen.discover.shown_name`."""
     return _SPELLED_BYTE.sub(_as_in_the_file_system, shown)
+
+
+def _located(
+    name: str, roots: Sequence[Path], working_directory: Path | None
+) -> tuple[Path, Path] | None:
+    """The file that names a recording, and the folder to which reading it is confined."""
+    for given in roots:
+        root = given if working_directory is None else working_directory / given
+        is_folder = root.is_dir()
+        prefix = "" if len(roots) == 1 else shown_name(str(given).rstrip("/") + "/" * is_folder)
+        if is_folder and name.startswith(prefix):
+            return root / file_name(name.removeprefix(prefix)), root
+        if not is_folder:
+            shown = prefix or shown_name(root.name)
+            if name == shown:
+                return root, root.parent
+            if name.startswith(f"{shown}/"):  # one of several that the file holds
+                member = file_name(name.removeprefix(f"{shown}/"))
+                return root / member, root.parent
+    return None
 
 
 def _as_in_the_file_system(match: re.Match[str]) -> str:

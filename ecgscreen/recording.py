@@ -23,6 +23,7 @@ class SkipReason(StrEnum):
     NO_PERMISSION = "no permission to read"
     READ_ERROR = "could not be read"
     VANISHED = "vanished during the run"
+    GONE = "no longer in the folder"
     NO_HEADER = "signal file without header"
     NO_SIGNAL_FILE = "signal file missing"
     BAD_HEADER = "header not understood"

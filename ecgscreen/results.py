@@ -10,6 +10,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.stamp import FileStamp
+
 
 class Status(StrEnum):
     """What became of a recording. The text is what the report shows."""
@@ -20,7 +22,7 @@ class Status(StrEnum):
     ERROR = "error"
     """Not a recording that could be read."""
     VANISHED = "vanished"
-    """Seen when the folder was walked, gone when it was to be read."""
+    """Gone when it was to be read, or no longer in the folder in which an earlier run saw it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +59,11 @@ class RecordResult:
         float32, shape (n_windows,): where each window begins, in seconds.
     embeddings
         float16, shape (n_windows, D): unit vectors. ``n_windows`` is 0 unless scored.
+    files
+        The files that it consists of, as the scan saw them before it read them: those that
+        the walk lists, then those that reading told.
+    sha256
+        Of what was read, see `ecgscreen.readers.opened`; empty where it could not be read.
     """
 
     path: str
@@ -71,6 +78,8 @@ class RecordResult:
     notes: tuple[str, ...]
     window_starts_s: NDArray[np.float32]
     embeddings: NDArray[np.float16]
+    files: tuple[FileStamp, ...] = ()
+    sha256: str = ""
 
     def __post_init__(self) -> None:
         if self.window_starts_s.dtype != np.float32 or self.embeddings.dtype != np.float16:
@@ -92,7 +101,13 @@ class RecordResult:
         return len(self.embeddings)
 
 
-def not_scored(path: str, status: Status, reason: str, detail: str = "") -> RecordResult:
+def not_scored(
+    path: str,
+    status: Status,
+    reason: str,
+    detail: str = "",
+    files: tuple[FileStamp, ...] = (),
+) -> RecordResult:
     """Return the row of a recording of which nothing but the fault is known.
 
     Parameters
@@ -103,6 +118,8 @@ def not_scored(path: str, status: Status, reason: str, detail: str = "") -> Reco
         Anything but `Status.SCORED`.
     reason, detail
         The class of fault; the value found and the value expected.
+    files
+        As `RecordResult` has them.
     """
     return RecordResult(
         path=path,
@@ -117,6 +134,7 @@ def not_scored(path: str, status: Status, reason: str, detail: str = "") -> Reco
         notes=(),
         window_starts_s=np.empty(0, np.float32),
         embeddings=np.empty((0, 0), np.float16),
+        files=files,
     )
 
 

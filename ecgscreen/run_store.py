@@ -1,22 +1,32 @@
 """The run store: results that survive a crash, and that the reports are made from.
 
-A folder with shards (see `ecgscreen.shards`) and a manifest. A shard is written, synced and
-renamed into place, then the manifest is, and only what the manifest names counts. A run in
-progress keeps its own manifest, ``manifest.next.json``, beside that of the last finished run;
-`RunStore.finish` puts the one in the other's place. Until then the last run's results stay whole.
+The folder ``store`` of a screening holds
+
+- ``shard-NNNNNN-HASH.npz``: rows, in the order in which they were made (`ecgscreen.shards`);
+- ``NAME-HASH.npz``: attachments, such as what the rows are scored with;
+- ``manifest.json``: which of these count for the last finished run, what they were made with and
+  by which runs (`ecgscreen.manifest`);
+- ``manifest.next.json``: the same of a run in progress, or of one that was interrupted.
+
+A file is written, synced and renamed into place, then the manifest that names it is, and only
+what a manifest names counts. A row replaces earlier ones of the same path. `RunStore.finish` puts
+the second manifest in the first one's place; until then the last run's results stay whole, and
+an interrupted run is gone on with.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.errors import StoreError
+from ecgscreen.manifest import FileEntry, Manifest, ShardEntry, read_checked, read_manifest
 from ecgscreen.publish import (
     JsonValue,
     make_private_folder,
@@ -24,15 +34,9 @@ from ecgscreen.publish import (
     remove_leftovers,
     storing,
 )
-from ecgscreen.results import RecordResult, report_text
-from ecgscreen.shards import (
-    Manifest,
-    Shard,
-    ShardEntry,
-    encode_shard,
-    read_manifest,
-    read_shard,
-)
+from ecgscreen.results import RecordResult, Status, not_scored, report_text
+from ecgscreen.row_index import RowIndex
+from ecgscreen.shards import RowColumns, StoredRow, columns_of, encode_shard, read_shard
 
 MANIFEST = "manifest.json"
 NEXT_MANIFEST = "manifest.next.json"
@@ -46,11 +50,19 @@ BLOCK_RECORDS = 4_096
 BLOCK_WINDOWS = 16_384
 """Bounds a block of `RunStore.iter_sorted`: 4 MB of embeddings with D = 128."""
 
+MOST_SMALL_SHARDS = 32
+"""Of less than half of `SHARD_RECORDS`: more of them are joined when a run ends."""
+DEAD_SHARE = 0.2
+"""Rows that do not count, as a share of all: from here on their room is taken back."""
+RUNS_KEPT = 30
+"""Runs that the manifest remembers even if no row is of theirs."""
+
 
 class RunStore:
-    """Results of a run on disk, written in any order and read again in bounded memory.
+    """Results of the runs on a screening, read again in bounded memory.
 
-    Made by `create` (to write) or `open` (to read a finished run).
+    Made by `create` or `anew` (without the rows of earlier runs), `open` or `open_unfinished` (to
+    read; `begin` goes on from there).
 
     Attributes
     ----------
@@ -63,34 +75,36 @@ class RunStore:
         folder: Path,
         manifest: Manifest,
         *,
-        writable: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.folder = folder
         self._manifest = manifest
-        self._writable = writable
+        self._writable = False
         self._clock = clock
-        self._pending: list[RecordResult] = []
+        self._pending: list[StoredRow] = []
         self._pending_windows = 0
         self._pending_since = 0.0
         self._embedding_size = 0
+        self._columns: list[RowColumns] = []
+        self._index: RowIndex | None = None
 
     @classmethod
     def create(
         cls,
         folder: Path,
         provenance: Mapping[str, JsonValue],
+        run: Mapping[str, JsonValue] | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> RunStore:
-        """Begin a run in `folder`, which is made where missing and private to its owner.
+        """Begin anew in `folder`: when the run is finished, nothing of earlier ones is left.
 
         Parameters
         ----------
         folder
             The store's own folder.
-        provenance
-            What the results are made with; kept in the manifest.
+        provenance, run
+            As `begin` has them.
         clock
             Seconds, for the age of a shard.
 
@@ -99,16 +113,18 @@ class RunStore:
         StoreError
             If the folder cannot be written.
         """
-        store = cls(folder, Manifest((), provenance), writable=True, clock=clock)
-        with storing(folder):
-            make_private_folder(folder)
-            remove_leftovers(folder)
-            store._manifest.write(folder / NEXT_MANIFEST)
+        store = cls(folder, Manifest(), clock=clock)
+        store.begin(provenance, run, {})
         return store
 
     @classmethod
+    def anew(cls, folder: Path) -> RunStore:
+        """An empty store in `folder`, whatever is there; `begin` begins its first run."""
+        return cls(folder, Manifest())
+
+    @classmethod
     def open(cls, folder: Path) -> RunStore:
-        """Open the store of a finished run, to read it.
+        """Open the store as the last finished run left it.
 
         Raises
         ------
@@ -117,29 +133,128 @@ class RunStore:
         """
         return cls(folder, read_manifest(folder / MANIFEST))
 
+    @classmethod
+    def open_unfinished(cls, folder: Path) -> RunStore | None:
+        """Open the store as a run left it that was interrupted, or is in progress; else None.
+
+        Raises
+        ------
+        StoreError
+            If its manifest is not understood.
+        """
+        path = folder / NEXT_MANIFEST
+        return cls(folder, read_manifest(path)) if path.exists() else None
+
     @property
     def provenance(self) -> Mapping[str, JsonValue]:
-        """What the results were made with."""
+        """What the results depend on, as the last run had it."""
         return self._manifest.provenance
 
     @property
-    def n_records(self) -> int:
-        """Number of records that the manifest accounts for."""
-        return self._manifest.n_records
+    def runs(self) -> tuple[Mapping[str, JsonValue], ...]:
+        """The runs, oldest first; each has its ``number``, the rest is as `begin` got it."""
+        return self._manifest.runs
 
-    def append(self, result: RecordResult) -> None:
+    @property
+    def index(self) -> RowIndex:
+        """The rows that the manifest accounts for, found by path; read when first asked for.
+
+        Raises
+        ------
+        StoreError
+            Naming a shard that is missing or altered.
+        """
+        if self._index is None:
+            for entry in self._manifest.shards[len(self._columns) :]:
+                self._columns.append(read_shard(self.folder, entry).columns)
+            self._index = RowIndex(self._columns)
+        return self._index
+
+    @property
+    def n_records(self) -> int:
+        """Number of records that the manifest accounts for, each path once."""
+        return len(self.index)
+
+    def begin(
+        self,
+        provenance: Mapping[str, JsonValue],
+        run: Mapping[str, JsonValue] | None = None,
+        attachments: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Begin a run that goes on from here.
+
+        Parameters
+        ----------
+        provenance
+            What the results depend on; kept in the manifest.
+        run
+            What the run is to be known by; it gets the next ``number``.
+        attachments
+            The files that belong to the results now, by what they are; None leaves them as
+            they are.
+
+        Raises
+        ------
+        StoreError
+            If the folder cannot be written.
+        """
+        number = 1 + max((number_of(each) for each in self.runs), default=0)
+        entries = {} if attachments is not None else dict(self._manifest.attachments)
+        with storing(self.folder):
+            make_private_folder(self.folder)
+            remove_leftovers(self.folder)
+            for what, content in (attachments or {}).items():
+                sha256 = hashlib.sha256(content).hexdigest()
+                entry = FileEntry(f"{what}-{sha256[:12]}.npz", sha256, len(content))
+                publish_bytes(self.folder / entry.name, content)
+                entries[what] = entry
+            self._manifest = replace(
+                self._manifest,
+                provenance=provenance,
+                runs=(*self.runs, {**(run or {}), "number": number}),
+                attachments=entries,
+            )
+            self._manifest.write(self.folder / NEXT_MANIFEST)
+        self._writable = True
+
+    def update_run(self, **known: JsonValue) -> None:
+        """Say more of the run in progress; written with the next shard, or at the end."""
+        *others, run = self.runs
+        self._manifest = replace(self._manifest, runs=(*others, {**run, **known}))
+
+    def attachment(self, what: str) -> bytes:
+        """Return the content of an attachment.
+
+        Raises
+        ------
+        StoreError
+            If there is none, or it is missing or altered.
+        """
+        entry = self._manifest.attachments.get(what)
+        if entry is None:
+            raise StoreError(f"{self.folder}: holds no {what}")
+        return read_checked(self.folder, entry)
+
+    def append(
+        self, result: RecordResult, *, run: int | None = None, made_s: float | None = None
+    ) -> None:
         """Add a record; it is on disk at the latest with the shard's last one.
 
         A shard ends with its 1,000th record, with 16,384 windows, or with the first record
         that comes 60 s after its first.
+
+        Parameters
+        ----------
+        result
+            Replaces what the store has of the same path.
+        run, made_s
+            As `StoredRow` has them; by default this run, and now.
 
         Raises
         ------
         StoreError
             If the shard cannot be written, or the embedding's size is not that of the others.
         """
-        if not self._writable:
-            raise StoreError(f"{self.folder}: the run is finished, nothing can be added")
         if result.n_windows:
             size = result.embeddings.shape[1]
             if size != (self._embedding_size or size):
@@ -148,17 +263,18 @@ class RunStore:
                     f"{self._embedding_size}"
                 )
             self._embedding_size = size
-        now = self._clock()
-        if not self._pending:
-            self._pending_since = now
-        self._pending.append(result)
-        self._pending_windows += result.n_windows
-        if (
-            len(self._pending) >= SHARD_RECORDS
-            or self._pending_windows >= SHARD_WINDOWS
-            or now - self._pending_since >= SHARD_SECONDS
-        ):
-            self.flush()
+        self._add(self._row(result, run, made_s))
+
+    def remove(self, path: str) -> None:
+        """Take a path out of the store; `finish` removes what the shards hold of it.
+
+        Raises
+        ------
+        StoreError
+            As `append`.
+        """
+        row = self._row(not_scored(path, Status.VANISHED, ""), None, None)
+        self._add(replace(row, removed=True))
 
     def flush(self) -> None:
         """Write what was added since the last shard as a shard of its own.
@@ -170,21 +286,19 @@ class RunStore:
         """
         if not self._pending:
             return
-        content = encode_shard(self._pending)
-        sha256 = hashlib.sha256(content).hexdigest()
-        # The hash in the name keeps a new run from overwriting a shard of the last one.
-        name = f"shard-{len(self._manifest.shards):06d}-{sha256[:12]}.npz"
-        entry = ShardEntry(name, sha256, len(content), len(self._pending))
-        manifest = self._manifest.with_shard(entry)
-        with storing(self.folder / name):
-            publish_bytes(self.folder / name, content)
+        columns = columns_of(self._pending)
+        manifest = self._manifest.with_shard(self._write_shard(self._pending, columns))
+        with storing(self.folder / NEXT_MANIFEST):
             manifest.write(self.folder / NEXT_MANIFEST)
+        if len(self._columns) == len(self._manifest.shards):
+            self._columns.append(columns)
         self._manifest = manifest
+        self._index = None
         self._pending.clear()
         self._pending_windows = 0
 
     def finish(self) -> None:
-        """End the run: its results take the place of the last run's, whose shards are removed.
+        """End the run: its results take the place of the last run's, whose files are removed.
 
         Raises
         ------
@@ -193,13 +307,13 @@ class RunStore:
         """
         self.flush()
         self._writable = False
+        self._compact()
         with storing(self.folder):
             self._manifest.write(self.folder / MANIFEST)
-            (self.folder / NEXT_MANIFEST).unlink()
-            named = {shard.name for shard in self._manifest.shards}
-            for shard in self.folder.glob("shard-*.npz"):
-                if shard.name not in named:
-                    shard.unlink()
+            (self.folder / NEXT_MANIFEST).unlink(missing_ok=True)
+            for file in self.folder.glob("*.npz"):
+                if file.name not in self._manifest.names:
+                    file.unlink()
 
     def iter_results(self) -> Iterator[RecordResult]:
         """Yield every record that the manifest accounts for, in the order it was added.
@@ -211,16 +325,37 @@ class RunStore:
         StoreError
             Naming a shard that is missing or altered.
         """
-        for shard in self._shards():
-            yield from shard
+        return (row.result for row in self.iter_rows())
+
+    def iter_rows(self, wanted: NDArray[np.intp] | None = None) -> Iterator[StoredRow]:
+        """Yield rows with the run that made them, in the order they were added.
+
+        Parameters
+        ----------
+        wanted
+            Their numbers, ascending; by default all that count.
+
+        Raises
+        ------
+        StoreError
+            Naming a shard that is missing or altered.
+        """
+        first_rows = self.index.first_rows
+        rows = self.index.live if wanted is None else wanted
+        for number, entry in enumerate(self._manifest.shards):
+            begin, end = np.searchsorted(rows, first_rows[number : number + 2])
+            if begin < end:
+                shard = read_shard(self.folder, entry)
+                for row in rows[begin:end] - first_rows[number]:
+                    yield shard.row(int(row))
 
     def iter_sorted(self) -> Iterator[list[RecordResult]]:
         """Yield all records in blocks, sorted by path as the reports spell it (code points).
 
         Memory holds one block (`BLOCK_RECORDS`, `BLOCK_WINDOWS`), one shard, and for every
-        record its path and 60 bytes. Shards that arrived nearly in order, as a scan writes
-        them, are read about once more; in the worst case every block reads every shard, but
-        makes records only of the rows it wants.
+        record its path and about 110 bytes. Shards that arrived nearly in order, as a scan
+        writes them, are read about once more; in the worst case every block reads every shard,
+        but makes records only of the rows it wants.
 
         Raises
         ------
@@ -228,30 +363,33 @@ class RunStore:
             Naming a shard that is missing or altered.
         """
         order, n_windows = self._sorted_rows()
-        first_rows = np.cumsum([0, *(entry.n_records for entry in self._manifest.shards)])
-        windows_until = np.cumsum(n_windows[order])
+        windows_until = np.cumsum(n_windows)
         begin = 0
         while begin < len(order):
             done = windows_until[begin - 1] if begin else 0
             full = int(np.searchsorted(windows_until, done + BLOCK_WINDOWS, "right"))
             end = min(max(full, begin + 1), begin + BLOCK_RECORDS)
-            yield self._records(order[begin:end], first_rows)
+            yield self._records(order[begin:end])
             begin = end
 
     def _sorted_rows(self) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-        """Return the rows in sorted order, and every row's number of windows as added."""
+        """Return the rows that count in sorted order, and each one's number of windows."""
+        live, first_rows = self.index.live, self.index.first_rows
         # StringDType packs the paths as UTF-8, in a third of what str objects take.
-        keys = np.empty(self.n_records, np.dtypes.StringDType())
-        n_windows = np.empty(self.n_records, np.int64)
-        row = 0
-        for shard in self._shards():
-            rows = slice(row, row + len(shard))
-            keys[rows] = [_sort_key(path, record_id) for path, record_id in shard.names()]
-            n_windows[rows] = shard.n_windows
-            row = rows.stop
-        return keys.argsort(kind="stable"), n_windows
+        keys = np.empty(len(live), np.dtypes.StringDType())
+        n_windows = np.empty(len(live), np.int64)
+        for number, entry in enumerate(self._manifest.shards):
+            begin, end = np.searchsorted(live, first_rows[number : number + 2])
+            if begin < end:
+                shard = read_shard(self.folder, entry)
+                rows = live[begin:end] - first_rows[number]
+                keys[begin:end] = [_sort_key(*names) for names in shard.names(rows)]
+                n_windows[begin:end] = shard.n_windows[rows]
+        order = keys.argsort(kind="stable")
+        return live[order], n_windows[order]
 
-    def _records(self, rows: NDArray[np.intp], first_rows: NDArray[np.int64]) -> list[RecordResult]:
+    def _records(self, rows: NDArray[np.intp]) -> list[RecordResult]:
+        first_rows = self.index.first_rows
         shard_of = np.searchsorted(first_rows, rows, "right") - 1
         by_place: dict[int, RecordResult] = {}
         for index in np.unique(shard_of):
@@ -260,9 +398,96 @@ class RunStore:
                 by_place[int(place)] = shard[int(rows[place] - first_rows[index])]
         return [by_place[place] for place in range(len(rows))]
 
-    def _shards(self) -> Iterator[Shard]:
-        for entry in self._manifest.shards:
-            yield read_shard(self.folder, entry)
+    def _row(self, result: RecordResult, run: int | None, made_s: float | None) -> StoredRow:
+        if not self._writable:
+            raise StoreError(f"{self.folder}: the run is finished, nothing can be added")
+        return StoredRow(
+            result,
+            number_of(self.runs[-1]) if run is None else run,
+            time.time() if made_s is None else made_s,
+        )
+
+    def _add(self, row: StoredRow) -> None:
+        now = self._clock()
+        if not self._pending:
+            self._pending_since = now
+        self._pending.append(row)
+        self._pending_windows += row.result.n_windows
+        if (
+            len(self._pending) >= SHARD_RECORDS
+            or self._pending_windows >= SHARD_WINDOWS
+            or now - self._pending_since >= SHARD_SECONDS
+        ):
+            self.flush()
+
+    def _write_shard(self, rows: list[StoredRow], columns: RowColumns) -> ShardEntry:
+        content = encode_shard(rows, columns)
+        sha256 = hashlib.sha256(content).hexdigest()
+        # The hash in the name keeps a new run from overwriting a shard of the last one.
+        name = f"shard-{len(self._manifest.shards):06d}-{sha256[:12]}.npz"
+        with storing(self.folder / name):
+            publish_bytes(self.folder / name, content)
+        return ShardEntry(name, sha256, len(content), len(rows))
+
+    def _compact(self) -> None:
+        """Take back the room of rows that do not count, and join small shards, where it pays."""
+        rewritten = self._worth_rewriting()
+        self._manifest = replace(self._manifest, runs=self._runs_kept())
+        if not rewritten:
+            return
+        kept = [
+            entry for number, entry in enumerate(self._manifest.shards) if number not in rewritten
+        ]
+        first_rows, live = self.index.first_rows, self.index.live
+        shard_of = np.searchsorted(first_rows, live, "right") - 1
+        rows = self.iter_rows(live[np.isin(shard_of, list(rewritten))])
+        # Rows that count have no later ones of their path: behind the others, they still count.
+        for chunk in _chunks(rows):
+            kept.append(self._write_shard(chunk, columns_of(chunk)))
+            self._manifest = replace(self._manifest, shards=(*self._manifest.shards, kept[-1]))
+        self._manifest = replace(self._manifest, shards=tuple(kept))
+        self._columns.clear()
+        self._index = None
+
+    def _worth_rewriting(self) -> frozenset[int]:
+        """Say which shards are to be written again without the rows that do not count."""
+        index = self.index
+        n_live = np.diff(np.searchsorted(index.live, index.first_rows))
+        n_dead = np.diff(index.first_rows) - n_live
+        worth = n_live == 0
+        if index.n_removals or n_dead.sum() > DEAD_SHARE * index.n_rows:
+            worth |= n_dead > 0
+        small = n_live < SHARD_RECORDS // 2
+        if np.count_nonzero(small) > MOST_SMALL_SHARDS:
+            worth |= small
+        return frozenset(np.flatnonzero(worth).tolist())
+
+    def _runs_kept(self) -> tuple[Mapping[str, JsonValue], ...]:
+        with_rows = set(np.unique(self.index.runs[self.index.live]).tolist())
+        last = self.runs[-RUNS_KEPT:]
+        return tuple(run for run in self.runs if number_of(run) in with_rows or run in last)
+
+
+def number_of(run: Mapping[str, JsonValue]) -> int:
+    """Return the number of a run of `RunStore.runs`."""
+    number = run["number"]
+    if not isinstance(number, int):
+        raise StoreError(f"a run of number {number!r}, expected a whole number")
+    return number
+
+
+def _chunks(rows: Iterable[StoredRow]) -> Iterator[list[StoredRow]]:
+    """Cut rows into shards of the usual size."""
+    chunk: list[StoredRow] = []
+    n_windows = 0
+    for row in rows:
+        chunk.append(row)
+        n_windows += row.result.n_windows
+        if len(chunk) >= SHARD_RECORDS or n_windows >= SHARD_WINDOWS:
+            yield chunk
+            chunk, n_windows = [], 0
+    if chunk:
+        yield chunk
 
 
 def _sort_key(path: str, record_id: str) -> str:

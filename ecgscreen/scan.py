@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,23 +15,31 @@ from ecgscreen import __version__
 from ecgscreen.bundle import Bundle, default_bundle, load_bundle
 from ecgscreen.diagnoses import load_list
 from ecgscreen.discover import Discovery
-from ecgscreen.errors import EngineError, UsageError
-from ecgscreen.locate import read_shown
+from ecgscreen.errors import EngineError, NotScoredError, UsageError
+from ecgscreen.growing import Growth, open_store
+from ecgscreen.lock import locked
 from ecgscreen.preparation import PreparedRecord
 from ecgscreen.prompts import embed_list
 from ecgscreen.publish import JsonValue, make_private_folder, storing
-from ecgscreen.reports import Provenance, Report, RunSummary, write_reports
-from ecgscreen.results import RecordResult
+from ecgscreen.reports import Provenance, RunSummary, write_reports
+from ecgscreen.results import RecordResult, Status, printable
 from ecgscreen.run_store import RunStore
 from ecgscreen.scoring import score
+from ecgscreen.screening import (
+    SCORING,
+    STORE,
+    Basis,
+    Scoring,
+    reader_of,
+    run_entry,
+    stored_report,
+)
 from ecgscreen.site_calibration import calibrated_rows, load_calibration
 from ecgscreen.vocabulary import load_vocabulary
 from ecgscreen.workers import prepare_all
 from engines.base import Engine, EngineUnavailableError
 from engines.select import load_engine
 from engines.stream import Windows, embed_stream
-
-STORE = "store"
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,25 @@ class ScanOptions:
         bundle's.
     language
         Of what is written for a reader: ``en`` or ``de``.
+    rescore
+        Score the stored embeddings against the list; no recording is read.
+    fresh
+        Begin anew, instead of going on from what is stored.
+    retry_failed
+        Try recordings again that could not be scored, though they did not change.
+    since
+        Look only at recordings of which a file was written since then.
+    strict
+        End at the first recording that cannot be scored; the published reports stay.
+    fail_if_empty
+        End with an exit code of its own where there is nothing to do.
+    wait_lock_s
+        How long to wait for another run on the same screening, in seconds.
+
+    Raises
+    ------
+    UsageError
+        If some of them contradict each other.
     """
 
     roots: tuple[Path, ...]
@@ -73,6 +100,21 @@ class ScanOptions:
     workers: int | None = None
     calibration: Path | None = None
     language: str = "en"
+    rescore: bool = False
+    fresh: bool = False
+    retry_failed: bool = False
+    since: datetime | None = None
+    strict: bool = False
+    fail_if_empty: bool = False
+    wait_lock_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.rescore and (self.fresh or self.retry_failed or self.since is not None):
+            raise UsageError(
+                "--rescore reads no recording, and does not go with --fresh, --retry-failed or "
+                "--since",
+                "Give one of them.",
+            )
 
 
 @dataclass(frozen=True)
@@ -83,76 +125,135 @@ class ScanResult:
     provenance: Provenance
 
 
-def scan(
-    options: ScanOptions, on_result: Callable[[RecordResult], None] = lambda _result: None
-) -> ScanResult:
-    """Score every recording below some folders against a list of diagnoses.
+@dataclass(frozen=True)
+class Listener:
+    """Who is told what a scan does; each is a call that does nothing by default.
+
+    Attributes
+    ----------
+    started
+        With the number of recordings that are stored already, before the first is read.
+    done
+        With every row as it is made.
+    kept
+        For every recording whose stored row is kept.
+    """
+
+    started: Callable[[RunStore], None] = lambda _store: None
+    done: Callable[[RecordResult], None] = lambda _result: None
+    kept: Callable[[], None] = lambda: None
+
+
+def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
+    """Score the recordings below some folders against a list of diagnoses.
+
+    What the screening in ``out`` holds already is kept: only what is new or changed is read.
 
     Parameters
     ----------
     options
         See `ScanOptions`.
-    on_result
-        Called with every row as it is done, for a progress bar.
+    listener
+        Told of what is done, for a progress bar or a log.
 
     Raises
     ------
     UsageError
-        If a folder does not exist, or the list cannot be understood.
+        If a folder does not exist, the list cannot be understood, or the screening was made with
+        another bundle, preprocessing or list.
     CalibrationError
         If the calibration is of another bundle.
+    LockedError
+        If another run holds the screening.
+    NotScoredError
+        If `options.strict` and a recording cannot be scored.
     BundleError, EngineError, StoreError
-        See there. A recording that cannot be scored is never an error: it is a row.
+        See there. Else a recording that cannot be scored is never an error: it is a row.
     """
     started = datetime.now(UTC)
+    listener = listener or Listener()
     _check_roots(options.roots)
     bundle = load_bundle(options.bundle)
     path = options.calibration
     calibration = None if path is None else load_calibration(path, bundle)
     diagnoses = load_list(options.labels)
     prompts = embed_list(diagnoses, bundle, load_vocabulary())
-    engine = _load_engine(options, bundle)
+    engine = None if options.rescore else _load_engine(options, bundle)
 
-    discovery = Discovery(options.roots)
-    with storing(options.out):
-        make_private_folder(options.out)
-    store = RunStore.create(options.out / STORE, _made_with(bundle))
-    with (
-        closing(prepare_all(discovery, bundle.preprocessing, options.workers)) as prepared,
-        closing(embed_all(prepared, engine)) as results,
-    ):
-        for result in results:
-            store.append(result)
-            on_result(result)
-    store.finish()
-
-    provenance = Provenance(
-        version=__version__,
-        command="scan",
-        arguments=_arguments(options),
-        started=started,
-        ended=datetime.now(UTC),
+    basis = Basis(
         bundle_name=bundle.name,
         bundle_sha256=bundle.sha256,
+        bundle_folder=options.bundle,
+        preprocessing=dict(bundle.preprocessing.to_dict()),
         list_name=diagnoses.name,
         list_sha256=diagnoses.sha256,
-        preprocessing=dict(bundle.preprocessing.to_dict()),
-        engine=engine.info,
-        engine_reason="the default" if options.engine is None else "asked for",
-        n_ignored=discovery.ignored,
+        roots=options.roots,
+        working_directory=Path.cwd(),
+        language=options.language,
         calibration=None if calibration is None else calibration.named,
     )
     reference = bundle.reference
-    report = Report(
-        store=store,
+    scoring = Scoring(
+        list_text=diagnoses.text,
         diagnoses=calibrated_rows(prompts.rows, diagnoses.diagnoses, calibration),
         directions=prompts.directions,
         reference_scores=None if reference is None else score(reference, prompts.directions),
-        provenance=provenance,
-        language=options.language,
-        read=lambda name: read_shown(name, options.roots),
     )
-    return ScanResult(write_reports(report, options.out), provenance)
+    with storing(options.out):
+        make_private_folder(options.out)
+    with locked(options.out, options.wait_lock_s):
+        store = open_store(options.out / STORE, basis, rescore=options.rescore, fresh=options.fresh)
+        run = run_entry(
+            "scan",
+            __version__,
+            _arguments(options),
+            started,
+            None if engine is None else engine.info,
+            _why(options),
+        )
+        store.begin(basis.to_json(), run, {SCORING: scoring.encode()})
+        listener.started(store)
+        if engine is not None:
+            _grow(store, engine, bundle, basis, options, listener)
+        store.update_run(ended_utc=datetime.now(UTC).isoformat())
+        report = stored_report(store, reader_of(basis))
+        summary = write_reports(report, options.out, fail_if_empty=options.fail_if_empty)
+        store.finish()
+    return ScanResult(summary, report.provenance)
+
+
+def _grow(
+    store: RunStore,
+    engine: Engine,
+    bundle: Bundle,
+    basis: Basis,
+    options: ScanOptions,
+    listener: Listener,
+) -> None:
+    """Add to a store what the folders hold that is new or changed."""
+    growth = Growth(
+        store,
+        # A strict run that kept a failure would not notice it.
+        retry_failed=options.retry_failed or options.strict,
+        since_ns=None if options.since is None else int(options.since.timestamp() * 1e9),
+    )
+    discovery = Discovery(options.roots)
+    found = growth.to_prepare(discovery, listener.kept)
+    try:
+        with (
+            closing(prepare_all(found, bundle.preprocessing, options.workers)) as prepared,
+            closing(embed_all(prepared, engine)) as results,
+        ):
+            for result in results:
+                if options.strict and result.status is not Status.SCORED:
+                    raise _not_scored_error(result)
+                store.append(result)
+                listener.done(result)
+        growth.mark_gone(basis)
+        store.update_run(n_ignored=discovery.ignored)
+    finally:
+        # Also when the run is ended in between: the next one goes on from here.
+        store.flush()
 
 
 def embed_all(
@@ -210,14 +311,18 @@ def _load_engine(options: ScanOptions, bundle: Bundle) -> Engine:
         raise EngineError(error.message, error.advice) from error
 
 
-def _made_with(bundle: Bundle) -> Mapping[str, JsonValue]:
-    """What the stored embeddings depend on."""
-    return {
-        "ecgscreen": __version__,
-        "bundle": bundle.name,
-        "bundle_sha256": bundle.sha256,
-        "preprocessing": dict(bundle.preprocessing.to_dict()),
-    }
+def _not_scored_error(result: RecordResult) -> NotScoredError:
+    why = f"{result.reason}: {result.detail}" if result.detail else result.reason
+    return NotScoredError(
+        f"{printable(result.path)}: {printable(why)}",
+        "The run was to be --strict: the reports are those of the run before it.",
+    )
+
+
+def _why(options: ScanOptions) -> str:
+    if options.rescore:
+        return "of the runs before: the embeddings are theirs"
+    return "the default" if options.engine is None else "asked for"
 
 
 def _arguments(options: ScanOptions) -> dict[str, JsonValue]:
@@ -233,4 +338,11 @@ def _arguments(options: ScanOptions) -> dict[str, JsonValue]:
         "workers": options.workers,
         "calibration": None if options.calibration is None else str(options.calibration),
         "language": options.language,
+        "rescore": options.rescore,
+        "fresh": options.fresh,
+        "retry_failed": options.retry_failed,
+        "since": None if options.since is None else options.since.isoformat(),
+        "strict": options.strict,
+        "fail_if_empty": options.fail_if_empty,
+        "wait_lock_s": options.wait_lock_s,
     }

@@ -1,141 +1,124 @@
-"""The files of the run store: a shard of results, and the manifest that names the shards.
+"""A shard: about a thousand rows of the run store in a file.
 
-A shard is an uncompressed NPZ archive (numpy's own format, loaded without pickle) of
+It is an uncompressed NPZ archive (numpy's own format, loaded without pickle) of
 
-- ``text``: uint8, a line of JSON a record: path, record id, status, reason, detail, quality,
-  leads, notes; in ASCII, so that bytes of file names which are no UTF-8 survive;
-- ``sampling_rate`` and ``duration_s``: float64, (n_records,);
-- ``n_windows``: int64, (n_records,);
+- ``text``: uint8, a line of JSON a row: path, record id, status, reason, detail, quality, leads,
+  notes, SHA-256 and, of every file, name, size, time in ns and whether the walk lists it; in
+  ASCII, so that bytes of file names which are no UTF-8 survive;
+- ``key`` and ``stamp``: uint8, (n_rows, 16): `path_key` and `stamp_digest` of the row;
+- ``state``: uint8, (n_rows,): the status, its place in `Status`; `REMOVED` for a row that only
+  says that its path is no longer one of the store;
+- ``n_unlisted``: int32, (n_rows,): how many of the row's files reading told;
+- ``run``: int32, (n_rows,): the number of the run that made the row, and ``made_s``: float64,
+  when, in seconds since 1970 (UTC);
+- ``sampling_rate`` and ``duration_s``: float64, (n_rows,);
+- ``n_windows``: int64, (n_rows,);
 - ``window_starts_s``: float32, (sum of n_windows,), and ``embeddings``: float16,
-  (sum of n_windows, D), a record's windows behind those of the record before it.
+  (sum of n_windows, D), a row's windows behind those of the row before it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.errors import StoreError
-from ecgscreen.publish import JsonValue, publish_json
+from ecgscreen.manifest import REMEDY, ShardEntry, read_checked
 from ecgscreen.results import RecordResult, Status
+from ecgscreen.stamp import DIGEST_BYTES, FileStamp, path_key, stamp_digest
 
-FORMAT = "ecgscreen run store"
-FORMAT_VERSION = 1
-
-_REMEDY = "Restore the folder from a backup, or scan into a new one."
-
-
-@dataclass(frozen=True)
-class ShardEntry:
-    """What the manifest knows of a shard.
-
-    Attributes
-    ----------
-    name
-        The file's name in the store's folder.
-    sha256
-        Of the whole file, in hexadecimal.
-    size
-        In bytes.
-    n_records
-        Records in it.
-    """
-
-    name: str
-    sha256: str
-    size: int
-    n_records: int
+STATES = tuple(Status)
+REMOVED = 255
+"""The state of a row that takes its path out of the store."""
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """Which shards count, and what they were made with.
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredRow:
+    """A row and where it comes from.
 
     Attributes
     ----------
-    shards
-        In the order in which they were written.
-    provenance
-        What a later run compares before it adds to the store: hashes of the bundle and of the
-        list, the preprocessing.
+    result
+        The recording's.
+    run
+        The number of the run that made it.
+    made_s
+        When, in seconds since 1970 (UTC).
+    removed
+        Whether it only says that its path is no longer one of the store.
     """
 
-    shards: tuple[ShardEntry, ...]
-    provenance: Mapping[str, JsonValue]
-
-    @property
-    def n_records(self) -> int:
-        """Records in all shards."""
-        return sum(shard.n_records for shard in self.shards)
-
-    def with_shard(self, shard: ShardEntry) -> Manifest:
-        """Return a manifest that names one shard more."""
-        return replace(self, shards=(*self.shards, shard))
-
-    def write(self, path: Path) -> None:
-        """Publish the manifest as JSON."""
-        document = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
-        publish_json(path, document)
+    result: RecordResult
+    run: int
+    made_s: float
+    removed: bool = False
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read a manifest.
+@dataclass(frozen=True, eq=False)
+class RowColumns:
+    """What is kept in memory of a shard's n rows; see the shard's arrays of these names.
 
-    Raises
-    ------
-    StoreError
-        If it is missing, no manifest, or of another format version.
+    Attributes
+    ----------
+    key, stamp
+        uint8, shape (n, 16).
+    state
+        uint8, shape (n,).
+    run
+        int32, shape (n,).
+    unlisted_rows, unlisted
+        int64 and text, shape (m,): the rows with files that reading told, ascending, and the
+        names of these as JSON. Most rows have none.
     """
-    try:
-        document = json.loads(path.read_bytes())
-        found = (document["format"], document["format_version"])
-        if found != (FORMAT, FORMAT_VERSION):
-            raise StoreError(
-                f"{path}: {found[0]!r} version {found[1]!r}; {FORMAT!r} version "
-                f"{FORMAT_VERSION} is expected",
-                "Scan into another folder.",
-            )
-        shards = tuple(ShardEntry(**entry) for entry in document["shards"])
-        if any(Path(shard.name).name != shard.name for shard in shards):
-            raise StoreError(f"{path}: names a shard outside its folder", _REMEDY)
-        return Manifest(shards, document["provenance"])
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read: {error.strerror or error}", _REMEDY) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path}: is no manifest of a run store ({error})", _REMEDY) from error
+
+    key: NDArray[np.uint8]
+    stamp: NDArray[np.uint8]
+    state: NDArray[np.uint8]
+    run: NDArray[np.int32]
+    unlisted_rows: NDArray[np.int64]
+    unlisted: NDArray[Any]
 
 
 class Shard:
-    """A shard that was read; records are made from it one at a time, when asked for."""
+    """A shard that was read; rows are made from it one at a time, when asked for."""
 
     def __init__(self, content: bytes) -> None:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             self._lines = arrays["text"].tobytes().decode("ascii").split("\n")
+            self._made_s = arrays["made_s"]
             self._sampling_rate = arrays["sampling_rate"]
             self._duration_s = arrays["duration_s"]
             self.n_windows: NDArray[np.int64] = arrays["n_windows"]
             self._window_starts_s = arrays["window_starts_s"]
             self._embeddings = arrays["embeddings"]
+            unlisted = np.flatnonzero(arrays["n_unlisted"])
+            names = [_unlisted_names(json.loads(self._lines[row])[-1]) for row in unlisted]
+            self.columns = RowColumns(
+                key=arrays["key"],
+                stamp=arrays["stamp"],
+                state=arrays["state"],
+                run=arrays["run"],
+                unlisted_rows=unlisted,
+                unlisted=np.array(names, np.dtypes.StringDType()),
+            )
         self._ends = np.cumsum(self.n_windows)
         self._lead_tuples: dict[tuple[str, ...], tuple[str, ...]] = {}
-        lengths = {len(self._lines), len(self._sampling_rate), len(self._duration_s)}
-        if lengths != {len(self.n_windows)}:
-            raise ValueError("its columns differ in length")
+        self._check()
 
     def __len__(self) -> int:
         return len(self._lines)
 
     def __getitem__(self, row: int) -> RecordResult:
-        """Return a record. Its arrays are copies: they do not keep the shard in memory."""
-        path, record_id, status, reason, detail, quality, leads, notes = json.loads(
+        """Return a row's result. Its arrays are copies: they do not keep the shard in memory."""
+        path, record_id, status, reason, detail, quality, leads, notes, sha256, files = json.loads(
             self._lines[row]
         )
         end = int(self._ends[row])
@@ -154,18 +137,55 @@ class Shard:
             notes=tuple(notes),
             window_starts_s=self._window_starts_s[windows].copy(),
             embeddings=self._embeddings[windows].copy(),
+            files=tuple(FileStamp(*file) for file in files),
+            sha256=sha256,
         )
 
-    def __iter__(self) -> Iterator[RecordResult]:
-        return (self[row] for row in range(len(self)))
+    def row(self, row: int) -> StoredRow:
+        """Return a row with where it comes from."""
+        return StoredRow(
+            result=self[row],
+            run=int(self.columns.run[row]),
+            made_s=float(self._made_s[row]),
+            removed=bool(self.columns.state[row] == REMOVED),
+        )
 
-    def names(self) -> list[tuple[str, str]]:
-        """Return the path and the record id of every record."""
-        return [tuple(json.loads(line)[:2]) for line in self._lines]
+    def names(self, rows: NDArray[np.intp]) -> list[tuple[str, str]]:
+        """Return the path and the record id of some rows."""
+        return [tuple(json.loads(self._lines[row])[:2]) for row in rows]
+
+    def _check(self) -> None:
+        columns, n = self.columns, len(self._lines)
+        for each in (self._made_s, self._sampling_rate, self._duration_s, self.n_windows):
+            _expect_shape(each, (n,))
+        _expect_shape(columns.state, (n,))
+        _expect_shape(columns.run, (n,))
+        _expect_shape(columns.key, (n, DIGEST_BYTES))
+        _expect_shape(columns.stamp, (n, DIGEST_BYTES))
+        if int(columns.state[columns.state != REMOVED].max(initial=0)) >= len(STATES):
+            raise ValueError("a state that there is not")
 
 
-def encode_shard(results: Sequence[RecordResult]) -> bytes:
-    """Return the content of the shard file of these results."""
+def columns_of(rows: Sequence[StoredRow]) -> RowColumns:
+    """Return what is kept in memory of rows that are written."""
+    results = [row.result for row in rows]
+    unlisted = [number for number, result in enumerate(results) if _n_unlisted(result)]
+    names = [_unlisted_names(results[number].files) for number in unlisted]
+    return RowColumns(
+        key=_digests([path_key(result.path) for result in results]),
+        stamp=_digests([stamp_digest(result.files) for result in results]),
+        state=np.array(
+            [REMOVED if row.removed else STATES.index(row.result.status) for row in rows], np.uint8
+        ),
+        run=np.array([row.run for row in rows], np.int32),
+        unlisted_rows=np.array(unlisted, np.int64),
+        unlisted=np.array(names, np.dtypes.StringDType()),
+    )
+
+
+def encode_shard(rows: Sequence[StoredRow], columns: RowColumns) -> bytes:
+    """Return the content of the shard file of these rows; the columns are those of them."""
+    results = [row.result for row in rows]
     with_windows = [result for result in results if result.n_windows]
     embeddings = (
         np.concatenate([result.embeddings for result in with_windows])
@@ -177,6 +197,12 @@ def encode_shard(results: Sequence[RecordResult]) -> bytes:
     np.savez(
         buffer,
         text=np.frombuffer(b"\n".join(map(_text_line, results)), np.uint8),
+        key=columns.key,
+        stamp=columns.stamp,
+        state=columns.state,
+        n_unlisted=np.array([_n_unlisted(result) for result in results], np.int32),
+        run=columns.run,
+        made_s=np.array([row.made_s for row in rows], np.float64),
         sampling_rate=np.array([result.sampling_rate for result in results], np.float64),
         duration_s=np.array([result.duration_s for result in results], np.float64),
         n_windows=np.array([result.n_windows for result in results], np.int64),
@@ -194,29 +220,22 @@ def read_shard(folder: Path, entry: ShardEntry) -> Shard:
     StoreError
         Naming the file, if it is missing, of another size or hash, or not understood.
     """
+    content = read_checked(folder, entry)
     path = folder / entry.name
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read: {error.strerror or error}", _REMEDY) from error
-    if len(content) != entry.size:
-        raise StoreError(
-            f"{path}: has {len(content):,} bytes, the manifest says {entry.size:,}", _REMEDY
-        )
-    found = hashlib.sha256(content).hexdigest()
-    if found != entry.sha256:
-        raise StoreError(
-            f"{path}: has SHA-256 {found[:12]}…, the manifest says {entry.sha256[:12]}…", _REMEDY
-        )
     try:
         shard = Shard(content)
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise StoreError(f"{path}: is no shard of a run store ({error})", _REMEDY) from error
+        raise StoreError(f"{path}: is no shard of a run store ({error})", REMEDY) from error
     if len(shard) != entry.n_records:
         raise StoreError(
-            f"{path}: has {len(shard)} records, the manifest says {entry.n_records}", _REMEDY
+            f"{path}: has {len(shard)} records, the manifest says {entry.n_records}", REMEDY
         )
     return shard
+
+
+def each_row(shard: Shard, rows: NDArray[np.intp]) -> Iterator[StoredRow]:
+    """Yield some rows of a shard."""
+    return (shard.row(int(row)) for row in rows)
 
 
 def _text_line(result: RecordResult) -> bytes:
@@ -229,5 +248,25 @@ def _text_line(result: RecordResult) -> bytes:
         result.quality,
         result.leads,
         result.notes,
+        result.sha256,
+        result.files,
     )
     return json.dumps(columns).encode("ascii")
+
+
+def _n_unlisted(result: RecordResult) -> int:
+    return sum(not file.listed for file in result.files)
+
+
+def _unlisted_names(files: Iterable[Iterable[Any]]) -> str:
+    stamps = (FileStamp(*file) for file in files)
+    return json.dumps([stamp.name for stamp in stamps if not stamp.listed])
+
+
+def _digests(digests: list[bytes]) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
+
+
+def _expect_shape(column: NDArray[np.generic], shape: tuple[int, ...]) -> None:
+    if column.shape != shape:
+        raise ValueError(f"a column of shape {column.shape}, expected {shape}")

@@ -203,7 +203,11 @@ class _Worker:
             tries = self._tries[task.name] = self._tries.get(task.name, 0) + 1
             if tries == MOST_TRIES:
                 chunk[last] = not_scored(
-                    task.name, Status.ERROR, SkipReason.WORKER_DIED, f"{cause}, {tries} times"
+                    task.name,
+                    Status.ERROR,
+                    SkipReason.WORKER_DIED,
+                    f"{cause}, {tries} times",
+                    task.files,
                 )
         self._start()
         for each in self._chunks:

@@ -65,7 +65,7 @@ def scan(
     """Score every recording and write the reports."""
     from ecgscreen.bundle import default_bundle
     from ecgscreen.progress import ScanProgress, print_summary, stderr_console
-    from ecgscreen.scan import ScanOptions
+    from ecgscreen.scan import Listener, ScanOptions
     from ecgscreen.scan import scan as run_scan
 
     options = ScanOptions(
@@ -85,7 +85,7 @@ def scan(
     with ScanProgress(console) as progress:
         if console.is_interactive:
             _count_ahead(options.roots, progress)
-        result = run_scan(options, progress.advance)
+        result = run_scan(options, Listener(done=progress.advance))
     print_summary(console, result.summary, result.provenance, out)
     raise typer.Exit(result.summary.exit_code)
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
+from ecgscreen.readers.opened import noted
 from ecgscreen.recording import RecordingError, SkipReason
 
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -42,9 +43,12 @@ class InsideFile:
         If the file cannot be opened.
     """
 
-    __slots__ = ("descriptor", "size")
+    __slots__ = ("_noted", "_path", "descriptor", "size")
 
     def __init__(self, path: str, root: Path) -> None:
+        self._noted = noted()
+        if self._noted is not None:
+            self._noted.tried(path)
         try:
             mode = os.lstat(path).st_mode
             if stat.S_ISLNK(mode):
@@ -65,13 +69,20 @@ class InsideFile:
         except BaseException:
             os.close(self.descriptor)
             raise
+        self._path = path
         self.size = status.st_size
+        if self._noted is not None:
+            self._noted.opened(path, status)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        os.close(self.descriptor)
+    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
+        try:
+            if self._noted is not None and kind is None and self._noted.wants(self._path):
+                self._noted.closed(self._path, self.descriptor)
+        finally:
+            os.close(self.descriptor)
 
     def read(self, n_bytes: int, offset: int = 0) -> bytes:
         """Read a range; the caller has checked it against `size`.
@@ -90,6 +101,8 @@ class InsideFile:
         """
         content = os.pread(self.descriptor, n_bytes, offset)
         if len(content) == n_bytes:
+            if self._noted is not None and n_bytes == self.size:
+                self._noted.read(self._path, content)
             return content
         # One call returns at most 2 GiB, and less where a network drive says so.
         parts = [content]

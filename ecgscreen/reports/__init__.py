@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 from ecgscreen.publish import (
@@ -18,6 +19,7 @@ from ecgscreen.reports.content import (
     Provenance,
     Report,
     ReportWriter,
+    RowsOfRun,
     scored_blocks,
 )
 from ecgscreen.reports.csv import CsvReport
@@ -26,7 +28,14 @@ from ecgscreen.reports.html import HtmlReport
 from ecgscreen.reports.json_summary import run_document, summary_document
 from ecgscreen.reports.tally import RunSummary, Tally
 
-__all__ = ["DiagnosisRow", "Provenance", "Report", "RunSummary", "write_reports"]
+__all__ = [
+    "DiagnosisRow",
+    "Provenance",
+    "Report",
+    "RowsOfRun",
+    "RunSummary",
+    "write_reports",
+]
 
 ROW_REPORTS: Mapping[str, Callable[[Path, Report], ReportWriter]] = {
     "report.h5": Hdf5Report,
@@ -37,7 +46,7 @@ ROW_REPORTS: Mapping[str, Callable[[Path, Report], ReportWriter]] = {
 RUN, SUMMARY = "run.json", "summary.json"
 
 
-def write_reports(report: Report, folder: Path) -> RunSummary:
+def write_reports(report: Report, folder: Path, *, fail_if_empty: bool = False) -> RunSummary:
     """Write all reports of a run and publish them by rename.
 
     One pass over the store serves all forms. While it lasts, and if it fails, the reports of
@@ -49,6 +58,8 @@ def write_reports(report: Report, folder: Path) -> RunSummary:
         What is reported.
     folder
         Where the reports go.
+    fail_if_empty
+        Whether a run without a new row has an exit code of its own.
 
     Returns
     -------
@@ -75,7 +86,10 @@ def write_reports(report: Report, folder: Path) -> RunSummary:
                     tally.write(block)
                     for writer in writers:
                         writer.write(block)
-            summary = tally.summary()
+            summary = replace(tally.summary(), fail_if_empty=fail_if_empty)
+            if report.provenance.rows:
+                n_new, n_new_scored = report.provenance.n_new
+                summary = replace(summary, n_new=n_new, n_new_scored=n_new_scored)
             run = run_document(report.provenance)
             parts[RUN].write_bytes(json_bytes(run))
             totals = summary_document(summary, report.provenance, (*ROW_REPORTS, RUN))

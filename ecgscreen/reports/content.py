@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from typing import Protocol
 
@@ -81,6 +82,29 @@ class DiagnosisRow:
 
 
 @dataclass(frozen=True)
+class RowsOfRun:
+    """How many of a report's rows a run made, and with which engine.
+
+    Attributes
+    ----------
+    number
+        Of the run, from 1.
+    started
+        With a time zone.
+    engine
+        What computed the embeddings.
+    n_records, n_scored
+        Its rows that are in the report, and those of them that have a score.
+    """
+
+    number: int
+    started: datetime
+    engine: EngineInfo
+    n_records: int
+    n_scored: int
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Everything that one needs to know to make the same report again.
 
@@ -109,6 +133,16 @@ class Provenance:
     calibration
         The site's calibration, see `ecgscreen.site_calibration.SiteCalibration.named`; None
         without one.
+    run
+        The number of the run that the report is of, from 1.
+    rows
+        The runs that made the rows, oldest first: a screening grows. Nothing where that is not
+        known: all rows are this run's then.
+    rescored
+        Whether the run read no recording: its embeddings are those of the runs before.
+    first_new
+        The number of the first run whose rows are new in this report: this one, or an
+        interrupted one that it goes on with.
     """
 
     version: str
@@ -125,6 +159,34 @@ class Provenance:
     engine_reason: str
     n_ignored: int = 0
     calibration: Mapping[str, JsonValue] | None = None
+    run: int = 1
+    rows: tuple[RowsOfRun, ...] = ()
+    rescored: bool = False
+    first_new: int = 1
+
+    @property
+    def embeddings_from(self) -> tuple[str, ...]:
+        """The runs that the embeddings come from, each with its start (UTC) and its share."""
+        return tuple(
+            f"run {each.number} of {each.started.astimezone(UTC):%Y-%m-%d %H:%M:%S}: "
+            f"{each.n_scored}"
+            for each in self.rows
+            if each.n_scored
+        )
+
+    @property
+    def n_new(self) -> tuple[int, int]:
+        """How many rows are new in this report, and how many of them have a score."""
+        new = [each for each in self.rows if each.number >= self.first_new]
+        return sum(each.n_records for each in new), sum(each.n_scored for each in new)
+
+    @property
+    def engines(self) -> Mapping[EngineInfo, int]:
+        """The engines that computed the embeddings, and how many recordings each has scored."""
+        counts: Counter[EngineInfo] = Counter()
+        for each in self.rows:
+            counts[each.engine] += each.n_scored
+        return {engine: count for engine, count in counts.items() if count}
 
     @property
     def duration_s(self) -> float:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC
 
 from ecgscreen.publish import JsonValue
-from ecgscreen.reports.content import Provenance, software_versions
+from ecgscreen.reports.content import Provenance, RowsOfRun, software_versions
 from ecgscreen.reports.notices import notices
 from ecgscreen.reports.tally import DiagnosisSummary, RunSummary
 
@@ -38,6 +38,8 @@ def summary_document(
         "n_not_scored": summary.n_not_scored,
         "n_flagged": summary.n_flagged,
         "n_ignored": provenance.n_ignored,
+        "n_new": summary.n_new,
+        "n_new_scored": summary.n_new_scored,
         "by_status": {str(status): count for status, count in summary.by_status.items()},
         "by_reason": dict(summary.by_reason),
         "notices": list(notices([each.diagnosis for each in summary.diagnoses])),
@@ -63,6 +65,23 @@ def run_document(provenance: Provenance) -> dict[str, JsonValue]:
         "calibration": None if provenance.calibration is None else dict(provenance.calibration),
         "preprocessing": dict(provenance.preprocessing),
         "n_ignored": provenance.n_ignored,
+        "run": provenance.run,
+        "rescored": provenance.rescored,
+        "embeddings_from": [_rows(each) for each in provenance.rows],
+        "engines": [
+            {**asdict(engine), "n_scored": count} for engine, count in provenance.engines.items()
+        ],
+    }
+
+
+def _rows(each: RowsOfRun) -> dict[str, JsonValue]:
+    return {
+        "run": each.number,
+        "started_utc": each.started.astimezone(UTC).isoformat(),
+        "engine": each.engine.name,
+        "precision": each.engine.precision,
+        "n_records": each.n_records,
+        "n_scored": each.n_scored,
     }
 
 

@@ -72,6 +72,10 @@ class RunSummary:
         As in the list.
     not_scored
         The first of the recordings without score, at most `NOT_SCORED_SHOWN`, by path.
+    n_new, n_new_scored
+        Rows that this run made, and those of them that have a score; None: all.
+    fail_if_empty
+        Whether a run without a new row has an exit code of its own.
     """
 
     by_status: Mapping[Status, int]
@@ -80,6 +84,9 @@ class RunSummary:
     n_with_finding: int
     diagnoses: tuple[DiagnosisSummary, ...]
     not_scored: tuple[RecordResult, ...]
+    n_new: int | None = None
+    n_new_scored: int | None = None
+    fail_if_empty: bool = False
 
     @property
     def n_records(self) -> int:
@@ -98,8 +105,12 @@ class RunSummary:
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the run's command ends with."""
-        return ExitCode.SOME_NOT_SCORED if self.n_not_scored else ExitCode.OK
+        """What the run's command ends with: it is about what this run did."""
+        n_new = self.n_records if self.n_new is None else self.n_new
+        n_new_scored = self.n_scored if self.n_new_scored is None else self.n_new_scored
+        if n_new == 0 and self.fail_if_empty:
+            return ExitCode.NOTHING_TO_DO
+        return ExitCode.SOME_NOT_SCORED if n_new_scored < n_new else ExitCode.OK
 
 
 class Tally:

@@ -16,10 +16,10 @@ import pytest
 
 from ecgscreen import run_store
 from ecgscreen.errors import StoreError
+from ecgscreen.manifest import read_manifest
 from ecgscreen.publish import JsonValue
 from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
 from ecgscreen.run_store import MANIFEST, NEXT_MANIFEST, RunStore
-from ecgscreen.shards import read_manifest
 
 D = 16
 PROVENANCE: dict[str, JsonValue] = {"bundle_sha256": "ab12", "preprocessing": {"band": [0.5, 40.0]}}
@@ -247,8 +247,8 @@ def test_a_shard_that_only_pickle_could_read_is_refused(tmp_path: Path, make: ob
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format_version": 99}, "version 99; 'ecgscreen run store' version 1 is expected"),
-        ({"format": "other"}, "'other' version 1"),
+        ({"format_version": 99}, "version 99; 'ecgscreen run store' version 2 is expected"),
+        ({"format": "other"}, "'other' version 2"),
         ({"shards": [{"name": "x"}]}, "is no manifest"),
         (
             {"shards": [{"name": "../x", "sha256": "", "size": 0, "n_records": 0}]},

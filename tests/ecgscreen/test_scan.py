@@ -6,7 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -20,7 +20,7 @@ from ecgscreen.preparation import PreparedRecord
 from ecgscreen.preprocess import Prepared
 from ecgscreen.recording import LEADS, SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored
-from ecgscreen.scan import ScanOptions, ScanResult, embed_all, scan
+from ecgscreen.scan import Listener, ScanOptions, ScanResult, embed_all, scan
 from ecgscreen.scoring import quantise_directions, record_embedding, score
 from ecgscreen.simulate import (
     Fault,
@@ -35,6 +35,7 @@ from engines.base import EngineInfo, EngineUnavailableError
 from engines.select import load_engine
 from engines.stream import MOST_WAITING
 from tests.ecgscreen.bundles import rewritten
+from tests.ecgscreen.reports_read import Reports, reports_of
 from tests.offline import run_offline
 
 N_GOOD, N_FAULTY = 40, 5
@@ -48,35 +49,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = SimulationSettings(Rhythm.ATRIAL_FIBRILLATION, 250.0, 25.0, seed=9)
     write_wfdb(simulate(settings).recording, path, "long")
     return path
-
-
-@dataclass(frozen=True)
-class Reports:
-    """What a scan left, without what differs between any two runs (times)."""
-
-    csv: bytes
-    arrays: dict[str, bytes]
-    rows: list[dict[str, str]]
-
-    def row(self, path: str) -> dict[str, str]:
-        (row,) = (row for row in self.rows if row["path"] == path)
-        return row
-
-
-def reports_of(out: Path) -> Reports:
-    arrays: dict[str, bytes] = {}
-
-    def keep(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset):
-            texts = item.dtype.kind == "O"
-            value = item.asstr()[()].astype("U") if texts else item[()]
-            arrays[name] = np.asarray(value).tobytes()
-
-    with h5py.File(out / "report.h5") as file:
-        file.visititems(keep)
-    content = (out / "report.csv").read_bytes()
-    rows = list(csv.DictReader(content.decode("utf-8").splitlines()))
-    return Reports(content, arrays, rows)
 
 
 def options(bundle: Path, out: Path, *roots: Path, labels: str = "rhythm.txt") -> ScanOptions:
@@ -124,6 +96,7 @@ def test_every_recording_is_a_row(
         "summary.json",
         "run.json",
         "store",
+        "lock",
     }
 
 
@@ -195,7 +168,7 @@ def test_the_order_of_folders_and_of_files_changes_nothing(
 
 def test_every_result_is_told_as_it_is_done(folder: Path, bundle_dir: Path, tmp_path: Path) -> None:
     told: list[RecordResult] = []
-    scan(options(bundle_dir, tmp_path / "out", folder), told.append)
+    scan(options(bundle_dir, tmp_path / "out", folder), Listener(done=told.append))
     assert [result.path for result in told] == [
         row["path"] for row in reports_of(tmp_path / "out").rows
     ]
@@ -252,22 +225,6 @@ def test_a_lead_that_is_not_finite_is_left_out(bundle_dir: Path, tmp_path: Path)
     assert row["leads"].split() == [name for name in LEADS if name != "aVL"]
     assert "aVL non-finite" in row["quality"]
     assert list(row.values())[6:] != list(reports.row("whole.hea").values())[6:]
-
-
-def test_the_same_command_again_publishes_again(bundle_dir: Path, tmp_path: Path) -> None:
-    records, out = tmp_path / "records", tmp_path / "out"
-    write_dataset(records, 3, seed=1)
-    scan(options(bundle_dir, out, records))
-    first = reports_of(out)
-    (records / "sim00001.hea").unlink()
-    (records / "sim00001.dat").unlink()
-    scan(options(bundle_dir, out, records, labels="superclass.txt"))
-    again = reports_of(out)
-    assert [row["path"] for row in again.rows] == ["sim00000.hea", "sim00002.hea"]
-    assert len(again.rows[0]) == 6 + 5
-    scan(options(bundle_dir, tmp_path / "fresh", records, labels="superclass.txt"))
-    assert reports_of(tmp_path / "fresh").csv == again.csv
-    assert len(first.rows) == 3
 
 
 def test_a_screening_inside_the_folder_is_not_scanned(bundle_dir: Path, tmp_path: Path) -> None:

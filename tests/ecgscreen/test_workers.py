@@ -21,12 +21,13 @@ import pytest
 from ecgscreen import workers
 from ecgscreen.discover import Discovery, Found
 from ecgscreen.errors import ExitCode, WorkerError
+from ecgscreen.manifest import read_manifest
 from ecgscreen.preparation import PreparedRecord
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import RecordResult, Status
 from ecgscreen.run_store import NEXT_MANIFEST
-from ecgscreen.shards import read_manifest, read_shard
+from ecgscreen.shards import read_shard
 from ecgscreen.simulate import write_dataset
 from ecgscreen.workers import CHUNK, FEW, default_workers, prepare_all
 from tests.ecgscreen.deadly import Deadly, Unreadable

@@ -9,6 +9,9 @@ from ecgscreen.reports.content import Provenance
 from ecgscreen.reports.html.words import Words
 from ecgscreen.results import printable
 
+RUNS_SHOWN = 10
+"""Runs that the embeddings come from; run.json names all."""
+
 _TO_READ = ("flag", "score", "percentile", "probability", "strip", "ticks")
 
 
@@ -34,6 +37,8 @@ def provenance_section(made: Provenance, run: str, words: Words) -> str:
         (words["engine"], f"{engine.name} {engine.version}, {engine.precision}, {engine.device}"),
         (words["run"], run),
     )
+    if len(made.rows) > 1 or made.rescored:
+        facts = (*facts, (words["embeddings_from"], _last(made.embeddings_from)))
     if made.calibration is not None:
         calibration = f"{made.calibration['file']}, SHA-256 {made.calibration['sha256']}"
         facts = (*facts, (words["calibration"], calibration))
@@ -45,3 +50,8 @@ def provenance_section(made: Provenance, run: str, words: Words) -> str:
         f'<section aria-labelledby="made"><h2 id="made">{words["provenance"]}</h2>\n'
         f"<dl>{rows}</dl></section>\n</main>\n"
     )
+
+
+def _last(runs: tuple[str, ...]) -> str:
+    shown = "; ".join(runs[-RUNS_SHOWN:])
+    return f"…; {shown}" if len(runs) > RUNS_SHOWN else shown

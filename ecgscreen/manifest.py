@@ -1,0 +1,160 @@
+"""The manifest of a run store: which files count, and what they were made with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ecgscreen.errors import StoreError
+from ecgscreen.publish import JsonValue, publish_json
+
+FORMAT = "ecgscreen run store"
+FORMAT_VERSION = 2
+
+REMEDY = "Restore the folder from a backup, or scan everything anew with --fresh."
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """What the manifest knows of a file of the store.
+
+    Attributes
+    ----------
+    name
+        In the store's folder.
+    sha256
+        Of the whole file, in hexadecimal.
+    size
+        In bytes.
+    """
+
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class ShardEntry(FileEntry):
+    """What the manifest knows of a shard.
+
+    Attributes
+    ----------
+    n_records
+        Rows in it, those included that a later row replaces.
+    """
+
+    n_records: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Which files count, and what they were made with.
+
+    Attributes
+    ----------
+    shards
+        In the order in which they were written: of two rows of a path the later one counts.
+    provenance
+        What the results depend on and the reports are made with. `ecgscreen.screening` says
+        what a scan writes; the store only keeps it.
+    runs
+        The runs that made the rows, oldest first; each has its ``number``.
+    attachments
+        Files that belong to the results, by what they are.
+    """
+
+    shards: tuple[ShardEntry, ...] = ()
+    provenance: Mapping[str, JsonValue] = field(default_factory=dict)
+    runs: tuple[Mapping[str, JsonValue], ...] = ()
+    attachments: Mapping[str, FileEntry] = field(default_factory=dict)
+
+    def with_shard(self, shard: ShardEntry) -> Manifest:
+        """Return a manifest that names one shard more."""
+        return replace(self, shards=(*self.shards, shard))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The files that count."""
+        return frozenset(entry.name for entry in (*self.shards, *self.attachments.values()))
+
+    def write(self, path: Path) -> None:
+        """Publish the manifest as JSON."""
+        document = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
+        publish_json(path, document)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest.
+
+    Raises
+    ------
+    StoreError
+        If it is missing, no manifest, or of another format version.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+        found = (document["format"], document["format_version"])
+        if found != (FORMAT, FORMAT_VERSION):
+            raise StoreError(
+                f"{path}: {found[0]!r} version {found[1]!r}; {FORMAT!r} version "
+                f"{FORMAT_VERSION} is expected",
+                "Scan everything anew with --fresh, or into another folder.",
+            )
+        manifest = Manifest(
+            shards=tuple(ShardEntry(**entry) for entry in document["shards"]),
+            provenance=_mapping(document["provenance"]),
+            runs=tuple(_run(run) for run in document["runs"]),
+            attachments={
+                name: FileEntry(**entry)
+                for name, entry in _mapping(document["attachments"]).items()
+            },
+        )
+        if any(Path(name).name != name for name in manifest.names):
+            raise StoreError(f"{path}: names a file outside its folder", REMEDY)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror or error}", REMEDY) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(f"{path}: is no manifest of a run store ({error})", REMEDY) from error
+    return manifest
+
+
+def read_checked(folder: Path, entry: FileEntry) -> bytes:
+    """Read a file of the store and check it against the manifest.
+
+    Raises
+    ------
+    StoreError
+        Naming the file, if it is missing, or of another size or hash.
+    """
+    path = folder / entry.name
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror or error}", REMEDY) from error
+    if len(content) != entry.size:
+        raise StoreError(
+            f"{path}: has {len(content):,} bytes, the manifest says {entry.size:,}", REMEDY
+        )
+    found = hashlib.sha256(content).hexdigest()
+    if found != entry.sha256:
+        raise StoreError(
+            f"{path}: has SHA-256 {found[:12]}…, the manifest says {entry.sha256[:12]}…", REMEDY
+        )
+    return content
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{type(value).__name__}, expected an object")
+    return value
+
+
+def _run(value: object) -> dict[str, JsonValue]:
+    run = _mapping(value)
+    if not isinstance(run["number"], int):
+        raise TypeError(f"a run of number {run['number']!r}, expected a whole number")
+    return run

@@ -1,0 +1,130 @@
+"""What a recording was read from: the files that its reader opened, and the hash of them.
+
+Only reading tells all files of a recording: a header may name signal files of any name, a record
+with segments has headers of its own. `InsideFile` is the one door to a file, and notes here what
+goes through it, as long as somebody asks (`noting`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+from ecgscreen.stamp import NOT_THERE, FileStamp, stamp_of
+
+MAX_HASHED_BYTES = 1 << 30
+"""Of a file. Above, the hash alone would take seconds; a day of twelve leads at 250 Hz is half
+of it."""
+
+_CHUNK_BYTES = 1 << 20
+
+
+class OpenedFiles:
+    """The files that were opened, in the order of their first opening, and their hashes.
+
+    A file is noted before it is opened: one that is not there belongs to the recording too, since
+    its arrival changes it.
+    """
+
+    def __init__(self) -> None:
+        self._stamps: dict[str, tuple[int, int]] = {}
+        self._hashes: dict[str, str] = {}
+
+    def tried(self, path: str) -> None:
+        """Note a file that is about to be opened."""
+        self._stamps.setdefault(path, (NOT_THERE, 0))
+
+    def opened(self, path: str, status: os.stat_result) -> None:
+        """Note what an open file is like."""
+        self._stamps[path] = (status.st_size, status.st_mtime_ns)
+
+    def wants(self, path: str) -> bool:
+        """Whether the file's content has not been hashed yet."""
+        return path not in self._hashes
+
+    def read(self, path: str, content: bytes) -> None:
+        """Note the whole content of a file."""
+        self._hashes[path] = hashlib.sha256(content).hexdigest()
+
+    def closed(self, path: str, descriptor: int) -> None:
+        """Hash an open file of which not all was read in one piece."""
+        status = os.fstat(descriptor)
+        if status.st_size <= MAX_HASHED_BYTES:
+            self._hashes[path] = _hash_of(descriptor, status)
+
+    def stamps(self, listed: tuple[FileStamp, ...], root: Path) -> tuple[FileStamp, ...]:
+        """Return what the walk listed, and behind it what else was opened.
+
+        Parameters
+        ----------
+        listed
+            `ecgscreen.discover.Found.files`.
+        root
+            The folder given to the scan; names are relative to it.
+        """
+        names = {file.name for file in listed}
+        others = []
+        for path, stamp in self._stamps.items():
+            if (name := _relative(path, root)) in names:
+                continue
+            if stamp[0] == NOT_THERE:  # or there, and refused: a pipe, a link that leads out
+                others.append(stamp_of(path, name, listed=False))
+            else:
+                others.append(FileStamp(name, *stamp, listed=False))
+        return (*listed, *others) if others else listed
+
+    @property
+    def sha256(self) -> str:
+        r"""SHA-256 of the content, hexadecimal; empty if a file is too large to be hashed.
+
+        It is the hash of a line a file, ``SHA-256  name\n`` with the name without its folder,
+        in the order of the names: what ``sha256sum a.dat a.hea | sha256sum`` prints.
+        """
+        if not self._hashes or len(self._hashes) < len(self._stamps):
+            return ""
+        lines = sorted((path.rpartition("/")[2], digest) for path, digest in self._hashes.items())
+        text = "".join(f"{digest}  {name}\n" for name, digest in lines)
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+_noting: ContextVar[OpenedFiles | None] = ContextVar("opened files", default=None)
+_last_hash: tuple[tuple[int, ...], str] = ((), "")
+
+
+@contextmanager
+def noting() -> Iterator[OpenedFiles]:
+    """Note what is opened in the body, by this thread."""
+    opened = OpenedFiles()
+    token = _noting.set(opened)
+    try:
+        yield opened
+    finally:
+        _noting.reset(token)
+
+
+def noted() -> OpenedFiles | None:
+    """Return where to note what is opened; None while nobody asks."""
+    return _noting.get()
+
+
+def _hash_of(descriptor: int, status: os.stat_result) -> str:
+    # Of a file that holds many recordings each one would hash the whole.
+    global _last_hash  # noqa: PLW0603 - one entry, for the file before
+    key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    if _last_hash[0] != key:
+        digest = hashlib.sha256()
+        offset = 0
+        while chunk := os.pread(descriptor, _CHUNK_BYTES, offset):
+            digest.update(chunk)
+            offset += len(chunk)
+        _last_hash = (key, digest.hexdigest())
+    return _last_hash[1]
+
+
+def _relative(path: str, root: Path) -> str:
+    prefix = f"{root}/"
+    return path[len(prefix) :] if path.startswith(prefix) else os.path.relpath(path, root)
