@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -15,10 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.bundle_arrays import arrays_in
 from ecgscreen.calibration import OperatingPoint, PlattScaling
 from ecgscreen.errors import BundleError
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import LEADS
+from engines.onnx_tensors import holds_its_tensors
+from engines.regular_file import read_regular
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
@@ -201,9 +202,8 @@ class Bundle:
 
     def _arrays(self, name: str, *keys: str) -> list[NDArray[Any]]:
         try:
-            with np.load(io.BytesIO(self.contents[name]), allow_pickle=False) as arrays:
-                return [arrays[key] for key in keys]
-        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+            return arrays_in(self.contents[name], *keys)
+        except ValueError as error:
             raise BundleError(f"{self.path / name}: {error}", _ADVICE) from error
 
     def _embeddings(self, name: str) -> NDArray[np.floating]:
@@ -229,8 +229,8 @@ def load_bundle(path: Path) -> Bundle:
     Raises
     ------
     BundleError
-        If a file is missing, longer or shorter, or of another hash than the manifest says, or
-        the manifest is of another format version or not made for this program.
+        If a file is missing or not what the manifest says, the manifest is of another format
+        version or not made for this program, or the encoder keeps weights in other files.
     """
     raw = _read(path, MANIFEST, _MAX_MANIFEST_BYTES)
     try:
@@ -255,6 +255,15 @@ def load_bundle(path: Path) -> Bundle:
             raise BundleError(f"{path / name}: {found} bytes, expected {size}", _ADVICE)
         if (found := hashlib.sha256(contents[name]).hexdigest()) != sha256:
             raise BundleError(f"{path / name}: SHA-256 {found}, expected {sha256}", _ADVICE)
+    try:
+        is_whole = holds_its_tensors(contents["encoder.onnx"])
+    except ValueError as error:
+        raise BundleError(f"{path / 'encoder.onnx'}: no ONNX model: {error}", _ADVICE) from error
+    if not is_whole:
+        raise BundleError(
+            f"{path / 'encoder.onnx'}: keeps weights in other files, expected all of them in it",
+            "do not use this bundle: nothing that ecgscreen exports names other files",
+        )
     return Bundle(path, hashlib.sha256(raw).hexdigest(), manifest, config, contents)
 
 
@@ -286,9 +295,7 @@ def _understand(
 def _read(folder: Path, name: str, limit: int) -> bytes:
     """A file's bytes, at most one more than `limit`, so that a longer file shows as such."""
     try:
-        with (folder / name).open("rb") as file:
-            return file.read(limit + 1)
-    except FileNotFoundError as error:
-        raise BundleError(f"{folder / name}: missing", _ADVICE) from error
+        return read_regular(folder / name, limit + 1)
     except OSError as error:
-        raise BundleError(f"{folder / name}: {error.strerror}", _ADVICE) from error
+        found = "missing" if isinstance(error, FileNotFoundError) else error.strerror
+        raise BundleError(f"{folder / name}: {found}", _ADVICE) from error

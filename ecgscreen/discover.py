@@ -257,7 +257,11 @@ class _Listing:
         """Signal files that no header of the folder names."""
         orphans = {name for name in self._signals if _split(name)[0] not in self._header_stems}
         for name in self._headers if orphans else ():
-            orphans -= named_in_header(f"{self._folder}/{name}", self._root)
+            named = orphans & named_in_header(f"{self._folder}/{name}", self._root)
+            # A header may name what is no signal file, but a recording of another format.
+            orphans -= {
+                one for one in named if not recordings_in(f"{self._folder}/{one}", self._root)
+            }
         return orphans
 
 

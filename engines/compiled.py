@@ -19,11 +19,13 @@ from pathlib import Path
 
 from engines.base import EngineUnavailableError
 from engines.cuda_driver import Device
+from engines.regular_file import read_regular
 from engines.tensorrt_build import FULL_BATCH, TensorRT, build_engine
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES = 1 << 20
+_MAX_ENGINE_BYTES = 1 << 32
 _NOT_COMPARED = frozenset({"engine_file", "engine_bytes", "engine_sha256", "built_utc", "build_s"})
 
 
@@ -173,8 +175,7 @@ def _folder_name(wanted: EngineManifest) -> str:
 def _read_manifest(folder: Path) -> EngineManifest | None:
     path = folder / MANIFEST
     try:
-        with path.open("rb") as file:
-            document = json.loads(file.read(_MAX_MANIFEST_BYTES))
+        document = json.loads(read_regular(path, _MAX_MANIFEST_BYTES))
         if document["format_version"] != FORMAT_VERSION:
             document = {name: document.get(name) for name in EngineManifest.__annotations__}
         return EngineManifest(**document)
@@ -189,10 +190,14 @@ def _read_manifest(folder: Path) -> EngineManifest | None:
 
 
 def _read_engine(folder: Path, manifest: EngineManifest) -> bytes:
-    path = folder / Path(manifest.engine_file).name
+    name, size = manifest.engine_file, manifest.engine_bytes
+    if not (isinstance(name, str) and isinstance(size, int) and 0 <= size <= _MAX_ENGINE_BYTES):
+        raise EngineUnavailableError(
+            f"{folder / MANIFEST}: names an engine {name!r} of {size!r} bytes", _advice(folder)
+        )
+    path = folder / Path(name).name
     try:
-        with path.open("rb") as file:
-            content = file.read(manifest.engine_bytes + 1)
+        content = read_regular(path, size + 1)
     except OSError as error:
         raise EngineUnavailableError(f"{path}: {error.strerror}", _advice(folder)) from error
     if (found := hashlib.sha256(content).hexdigest()) != manifest.engine_sha256:

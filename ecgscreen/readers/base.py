@@ -6,6 +6,7 @@ import errno
 from pathlib import Path
 from typing import Protocol
 
+from ecgscreen.readers.words import without_strange_words
 from ecgscreen.recording import Recording, RecordingError, SkipReason
 
 MAX_SIGNALS = 512
@@ -13,6 +14,10 @@ MAX_SIGNALS = 512
 
 MAX_SAMPLES = 1 << 28
 """Samples of one recording, all signals together: 24 h of 12 leads at 250 Hz, 1 GiB."""
+
+MAX_UNPACKED_BYTES, MAX_RATIO = 1 << 26, 200
+"""Of a compressed file, more than the first is read only if it is at most so many times as large as
+in the file."""
 
 MIN_SAMPLING_RATE = 20.0
 MAX_SAMPLING_RATE = 100_000.0
@@ -87,7 +92,7 @@ def check_size(n_signals: int, n_samples: int) -> None:
 
 
 def safe_token(text: str | bytes) -> str:
-    """Make a token of a file fit for a report: short, printable ASCII only.
+    """Make a token of a file fit for a report: short, printable ASCII, and of nobody.
 
     Parameters
     ----------
@@ -96,11 +101,12 @@ def safe_token(text: str | bytes) -> str:
 
     Returns
     -------
-    At most 24 characters of it, others than printable ASCII as backslash escapes.
+    At most 24 characters of it, others than printable ASCII as backslash escapes; words that the
+    field does not know as ``***`` (see `ecgscreen.readers.words`).
     """
     if isinstance(text, bytes):
         text = text.decode("latin-1")
-    shown = text[:_TOKEN_LENGTH].encode("unicode_escape").decode("ascii")
+    shown = without_strange_words(text[:_TOKEN_LENGTH]).encode("unicode_escape").decode("ascii")
     if len(text) > _TOKEN_LENGTH or len(shown) > _TOKEN_LENGTH:
         return shown[:_TOKEN_LENGTH] + "..."
     return shown

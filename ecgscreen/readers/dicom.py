@@ -51,6 +51,7 @@ _LEAD_CODES = {
 """Of SCP-ECG ("5.6.3-9-1", PS3.16, CID 3001) and of MDC ("2:1", ISO/IEEE 11073-10101)."""
 
 _LEAD_CODE = re.compile(r"(?:5\.6\.3-9-|2:)(\d{1,5})")
+_UID = re.compile(r"[0-9.]{1,64}")
 _NOT_RHYTHM = re.compile(r"median|average|template|representative", re.IGNORECASE)
 
 
@@ -79,7 +80,7 @@ def read(path: str, member: str = "") -> Signals:  # noqa: ARG001 - one recordin
         if not storage.startswith(_ECG_STORAGE):
             raise RecordingError(
                 SkipReason.UNSUPPORTED,
-                f"a DICOM object of class {safe_token(storage) or '(none)'}, expected an ECG "
+                f"a DICOM object of class {_class(storage)}, expected an ECG "
                 f"({_ECG_STORAGE}1 to 4)",
             )
         groups = list(dataset.get("WaveformSequence") or ())
@@ -92,6 +93,11 @@ def read(path: str, member: str = "") -> Signals:  # noqa: ARG001 - one recordin
         ) from error
     notes = age_notes(dicom_age(_text(dataset, "PatientAge")))
     return replace(signals, acquired=acquired, notes=notes)
+
+
+def _class(storage: str) -> str:
+    """A class is a number with dots (PS3.5, 9); what else stands there is not repeated."""
+    return storage if _UID.fullmatch(storage) else "(none)"
 
 
 def _rhythm(groups: list[Dataset]) -> Dataset:

@@ -51,21 +51,23 @@ class InsideFile:
             self._noted.tried(path)
         try:
             mode = os.lstat(path).st_mode
+            target = ""
             if stat.S_ISLNK(mode):
                 mode = Path(path).stat().st_mode
-        except ValueError as error:
+                target = str(Path(path).resolve())
+        except (ValueError, RuntimeError) as error:  # RuntimeError: links, made a loop just now
             raise RecordingError(SkipReason.NOT_A_FILE, "the name cannot be a file's") from error
         if not stat.S_ISREG(mode):
             raise _not_regular(mode)
+        if target and not _lies_inside(target, str(root)):
+            raise _outside()  # without opening it
         self.descriptor = os.open(path, _OPEN_FLAGS)
         try:
             status = os.fstat(self.descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise _not_regular(status.st_mode)
             if not _lies_inside(_real_path(self.descriptor, path), str(root)):
-                raise RecordingError(
-                    SkipReason.OUTSIDE_FOLDER, "a symbolic link leads out of the folder given"
-                )
+                raise _outside()
         except BaseException:
             os.close(self.descriptor)
             raise
@@ -115,6 +117,12 @@ class InsideFile:
                 SkipReason.TRUNCATED, f"{n_read} bytes after byte {offset}, expected {n_bytes}"
             )
         return b"".join(parts)
+
+
+def _outside() -> RecordingError:
+    return RecordingError(
+        SkipReason.OUTSIDE_FOLDER, "a symbolic link leads out of the folder given"
+    )
 
 
 def _not_regular(mode: int) -> RecordingError:

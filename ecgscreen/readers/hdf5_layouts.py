@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ecgscreen.readers.base import check_size
+from ecgscreen.readers.base import MAX_RATIO, MAX_UNPACKED_BYTES, check_size
 from ecgscreen.readers.signals import Signals, without_fillers
 from ecgscreen.recording import LEADS, RecordingError, SkipReason
 
@@ -25,8 +25,6 @@ _CODE, _CODE_IDS, _CODE_RATE = "tracings", "exam_id", 400.0
 
 MAX_MEMBERS = 1_000_000
 MAX_CHUNK_BYTES = 1 << 28
-MAX_UNPACKED_BYTES, MAX_RATIO = 1 << 26, 200
-"""More than the first is read only if it is at most so many times as large as in the file."""
 
 _FILTERS = frozenset({1, 2, 3, 6, 32000})
 """Deflate, shuffle, Fletcher's checksum, scale-offset, LZF: what h5py itself brings along."""
@@ -78,6 +76,8 @@ def read(path: str, member: str = "") -> Signals:
         if member:
             return _read_code(file, member)
         if _SPH not in file:
+            if _CODE in file:  # whose members could not be named, which says why
+                _names(file, _dataset(file, _CODE, 3).shape[0])
             raise RecordingError(
                 SkipReason.UNSUPPORTED,
                 f"HDF5 of an unknown layout, expected a data set '{_SPH}' (SPH) or '{_CODE}' "
@@ -157,7 +157,7 @@ def _dataset(file: h5py.File, name: str, n_dimensions: int) -> h5py.Dataset:
             SkipReason.TOO_LARGE, f"chunks of {chunk_bytes} bytes, the limit is {MAX_CHUNK_BYTES}"
         )
     stored = max(dataset.id.get_storage_size(), 1)
-    if n_dimensions < 3 and dataset.nbytes > max(MAX_UNPACKED_BYTES, MAX_RATIO * stored):
+    if dataset.nbytes > max(MAX_UNPACKED_BYTES, MAX_RATIO * stored):
         raise RecordingError(
             SkipReason.TOO_LARGE, f"{dataset.nbytes} bytes out of {stored} in the file"
         )

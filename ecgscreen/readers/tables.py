@@ -146,11 +146,11 @@ def _read_csv(file: InsideFile) -> tuple[NDArray[np.float64], tuple[str, ...] | 
     content = file.read(file.size).removeprefix(b"\xef\xbb\xbf")
     first = content.partition(b"\n")[0].rstrip(b"\r")
     delimiter = max((first.count(byte), bytes([byte])) for byte in _DELIMITERS)[1]
+    n_columns = first.count(delimiter) + 1
+    check_size(n_columns, content.count(b"\n") + 1)
     names = None
     if not _is_numbers(first, delimiter):
         names = tuple(cell.decode("latin-1").strip(" \"'") for cell in first.split(delimiter))
-    n_columns = first.count(delimiter) + 1
-    check_size(n_columns, content.count(b"\n") + 1)
     if names is not None:
         content = content.partition(b"\n")[2]
     if not content.strip():

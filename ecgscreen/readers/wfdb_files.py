@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 from ecgscreen.readers.files import InsideFile
-from ecgscreen.readers.wfdb_header import MAX_HEADER_BYTES, content_lines
+from ecgscreen.readers.wfdb_header import MAX_HEADER_BYTES, content_lines, read_header
+from ecgscreen.readers.wfdb_segments import whole_segments
 from ecgscreen.recording import RecordingError
 
 _MULTI_SEGMENT = re.compile(rb"[^\s/]+/\d")
@@ -38,13 +39,18 @@ def segments_in_header(path: str, root: Path) -> set[str]:
 
     Returns
     -------
-    File names in the header's folder; empty for a record without segments.
+    File names in the header's folder; empty for a record without segments, and for one that cannot
+    be read from them: what another header only names is a recording of its own.
     """
     tokens = _first_tokens(path, root)
     if not tokens or not _MULTI_SEGMENT.match(tokens[0]):
         return set()
-    own_name = os.fsencode(path).rpartition(b"/")[2]
-    return {os.fsdecode(token + b".hea") for token in tokens[1:] if token + b".hea" != own_name}
+    try:
+        header = read_header(Path(path), root)
+        names = whole_segments(header, Path(path), root) if header.segments else set()
+    except (OSError, RecordingError):
+        return set()
+    return {f"{name}.hea" for name in names}
 
 
 def _first_tokens(path: str, root: Path) -> list[bytes]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.readers.base import MAX_SAMPLES
+from ecgscreen.readers.base import MAX_RATIO, MAX_SAMPLES, MAX_UNPACKED_BYTES
 from ecgscreen.readers.wfdb_header import Header
 from ecgscreen.readers.wfdb_signal_file import file_groups, open_signal_file
 from ecgscreen.recording import RecordingError, SkipReason
@@ -104,8 +104,7 @@ def read_with_library(
         raise RecordingError(
             SkipReason.UNSUPPORTED, "a signal file's name is not ASCII, as the wfdb package wants"
         )
-    for start, stop in file_groups(header):
-        _check_file(header, start, stop, path.parent, root)
+    check_signal_files(header, path, root)
 
     # The package warns of its own use of pandas, which is no matter of this recording.
     with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -113,7 +112,8 @@ def read_with_library(
         import wfdb  # takes a second, and most folders never need it
 
         try:
-            record = wfdb.rdrecord(f"{location}/{path.stem}")
+            # Of a segment, the header may say more samples than are wanted.
+            record = wfdb.rdrecord(f"{location}/{path.stem}", sampto=header.n_samples)
         except _WHAT_WFDB_RAISES as error:
             raise RecordingError(
                 SkipReason.UNSUPPORTED, f"the wfdb package refused it ({type(error).__name__})"
@@ -123,8 +123,49 @@ def read_with_library(
     return np.ascontiguousarray(physical.T, dtype=np.float32)
 
 
-def _check_file(header: Header, start: int, stop: int, folder: Path, root: Path) -> None:
-    """Check one signal file: its name, kind and place, and that it is long enough."""
+def check_signal_files(
+    header: Header, path: Path, root: Path, most_samples: int = _MAX_SAMPLES
+) -> None:
+    """Check all signal files of a record: name, kind, place, and that they are long enough.
+
+    Parameters
+    ----------
+    header
+        Of a record without segments, of any signal format.
+    path
+        The header's file.
+    root
+        The folder given to the scan.
+    most_samples
+        Of all files together.
+
+    Raises
+    ------
+    RecordingError
+        As `read_with_library`.
+    OSError
+        If a file cannot be opened.
+    """
+    n_samples = 0
+    for start, stop in file_groups(header):
+        n_frames, per_frame = _check_file(header, start, stop, path.parent, root, most_samples)
+        n_samples += n_frames * per_frame
+        _require_at_most(most_samples, n_samples, n_frames, per_frame)
+
+
+def _require_at_most(most_samples: int, n_samples: int, n_frames: int, per_frame: int) -> None:
+    if n_samples > most_samples:
+        raise RecordingError(
+            SkipReason.TOO_LARGE,
+            f"{n_samples} samples with a file of {n_frames} frames of {per_frame}, the limit is "
+            f"{most_samples}",
+        )
+
+
+def _check_file(
+    header: Header, start: int, stop: int, folder: Path, root: Path, most_samples: int
+) -> tuple[int, int]:
+    """Check one signal file, and give its number of frames and of samples in each."""
     signal = header.signals[start]
     if signal.format not in _BYTES_PER_SAMPLE and signal.format not in _COMPRESSED:
         raise RecordingError(SkipReason.UNSUPPORTED, f"signal format {signal.format} is unknown")
@@ -136,24 +177,26 @@ def _check_file(header: Header, start: int, stop: int, folder: Path, root: Path)
             raise RecordingError(
                 SkipReason.BAD_HEADER, "no number of samples, which a FLAC signal file needs"
             )
-        n_samples, needed = header.n_samples, 1
+        n_frames, needed = header.n_samples, 1
+        n_bytes = 2 * n_frames * per_frame
+        if n_bytes > max(MAX_UNPACKED_BYTES, MAX_RATIO * size):
+            raise RecordingError(
+                SkipReason.TOO_LARGE, f"{n_bytes} bytes of samples out of {size} in the file"
+            )
     else:
         frame_bytes = _BYTES_PER_SAMPLE[signal.format] * per_frame
-        n_samples = header.n_samples or int(max(0, size - signal.byte_offset) / frame_bytes)
-        needed = signal.byte_offset + math.ceil(max(1, n_samples) * frame_bytes)
-    if n_samples * per_frame > _MAX_SAMPLES:
-        raise RecordingError(
-            SkipReason.TOO_LARGE,
-            f"{n_samples} frames of {per_frame} samples, the limit is {_MAX_SAMPLES} samples",
-        )
+        n_frames = header.n_samples or int(max(0, size - signal.byte_offset) / frame_bytes)
+        needed = signal.byte_offset + math.ceil(max(1, n_frames) * frame_bytes)
+    _require_at_most(most_samples, n_frames * per_frame, n_frames, per_frame)
     # The package appends as many samples as the largest skew, before it looks at it.
     skew = max(spec.skew for spec in header.signals[start:stop])
-    if skew > n_samples:
+    if skew > n_frames:
         raise RecordingError(
-            SkipReason.BAD_HEADER, f"a skew of {skew} frames in a record of {n_samples}"
+            SkipReason.BAD_HEADER, f"a skew of {skew} frames in a record of {n_frames}"
         )
     if size < needed:
         raise RecordingError(SkipReason.TRUNCATED, f"{size} bytes, expected {needed} by the header")
+    return n_frames, per_frame
 
 
 def _require_agreement(header: Header, record: object) -> None:

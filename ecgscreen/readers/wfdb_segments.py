@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.readers.base import MAX_SAMPLES
+from ecgscreen.readers.base import MAX_SAMPLES, check_size
 from ecgscreen.readers.lead_choice import LeadChoice
 from ecgscreen.readers.wfdb_header import Header, SegmentSpec, read_header
+from ecgscreen.readers.wfdb_library import check_signal_files
 from ecgscreen.readers.wfdb_single import leads_of, read_signals
 from ecgscreen.recording import LEADS, Recording, RecordingError, SkipReason
 
@@ -47,17 +48,7 @@ def read_segments(header: Header, path: Path, root: Path) -> Recording:
     OSError
         If a file cannot be opened or read.
     """
-    n_samples = sum(segment.n_samples for segment in header.segments)
-    if n_samples == 0 or (header.n_samples or n_samples) != n_samples:
-        raise RecordingError(
-            SkipReason.BAD_HEADER,
-            f"segments of {n_samples} samples in all, {header.n_samples} by the record line",
-        )
-    if n_samples * len(LEADS) > MAX_SAMPLES:
-        raise RecordingError(
-            SkipReason.TOO_LARGE,
-            f"{n_samples} samples, the limit is {MAX_SAMPLES // len(LEADS)}",
-        )
+    n_samples = _check_length(header)
     parts: list[tuple[int, LeadChoice, NDArray[np.float32]]] = []
     start = 0
     for segment in header.segments:
@@ -69,15 +60,111 @@ def read_segments(header: Header, path: Path, root: Path) -> Recording:
     return _joined(header, path, n_samples, parts)
 
 
+def whole_segments(header: Header, path: Path, root: Path) -> set[str]:
+    """Name the records that a multi-segment record wholly contains, for the walk over a folder.
+
+    What cannot be read as a part of it must not be left out as its part: a header may name
+    anybody's recordings.
+
+    Parameters
+    ----------
+    header
+        The record's own, with segments.
+    path
+        Its file.
+    root
+        The folder given to the scan.
+
+    Returns
+    -------
+    Names of records. One of which the segment is a part only is not among them.
+
+    Raises
+    ------
+    RecordingError, OSError
+        As `read_segments`, as far as that shows without reading samples.
+    """
+    _check_length(header)
+    whole, checked = set(), set()
+    for index, segment in enumerate(header.segments):
+        if segment.record_name == _GAP:
+            continue
+        if segment.n_samples:
+            own, own_path = _segment_header(segment, header, path, root)
+            if segment.record_name not in checked:
+                check_signal_files(own, own_path, root, MAX_SAMPLES)
+                checked.add(segment.record_name)
+            if segment.n_samples == own.n_samples:
+                whole.add(segment.record_name)
+        elif index == 0 and set(_layout_files(segment, path, root)) == {_GAP}:
+            whole.add(segment.record_name)
+    return whole
+
+
+def _layout_files(segment: SegmentSpec, path: Path, root: Path) -> tuple[str, ...]:
+    return read_header(path.parent / f"{segment.record_name}.hea", root).file_names
+
+
+def _check_length(header: Header) -> int:
+    n_samples = sum(segment.n_samples for segment in header.segments)
+    if n_samples == 0 or (header.n_samples or n_samples) != n_samples:
+        raise RecordingError(
+            SkipReason.BAD_HEADER,
+            f"segments of {n_samples} samples in all, {header.n_samples} by the record line",
+        )
+    if n_samples * len(LEADS) > MAX_SAMPLES:
+        raise RecordingError(
+            SkipReason.TOO_LARGE,
+            f"{n_samples} samples, the limit is {MAX_SAMPLES // len(LEADS)}",
+        )
+    return n_samples
+
+
 def _read_segment(
     segment: SegmentSpec, header: Header, path: Path, root: Path
 ) -> tuple[LeadChoice, NDArray[np.float32]] | None:
     """Read one segment; None if it has no known lead (pressures only, say)."""
+    own, own_path = _segment_header(segment, header, path, root)
+    try:
+        leads = leads_of(own.signals)
+    except RecordingError as error:
+        if error.reason is SkipReason.NO_KNOWN_LEAD:
+            return None
+        raise
+    # No more than the segment: thousands of them may name one long record.
+    wanted = replace(own, n_samples=segment.n_samples)
+    check_size(own.n_signals, segment.n_samples)
+    return leads, read_signals(wanted, own_path, root, leads)
+
+
+def _segment_header(
+    segment: SegmentSpec, header: Header, path: Path, root: Path
+) -> tuple[Header, Path]:
+    """Read the header of a segment, and check that it fits.
+
+    Parameters
+    ----------
+    segment
+        One with samples, no gap.
+    header, path
+        Of the record that it is part of.
+    root
+        The folder given to the scan.
+
+    Returns
+    -------
+    The segment's own header, and its file.
+
+    Raises
+    ------
+    RecordingError, OSError
+        As `read_segments`.
+    """
     if segment.record_name == path.stem:
         raise RecordingError(SkipReason.BAD_HEADER, "a segment is the record itself")
-    segment_path = path.parent / f"{segment.record_name}.hea"
+    own_path = path.parent / f"{segment.record_name}.hea"
     try:
-        own = read_header(segment_path, root)
+        own = read_header(own_path, root)
     except FileNotFoundError as error:
         raise RecordingError(
             SkipReason.NO_SIGNAL_FILE, "the header of a segment is not there"
@@ -94,14 +181,7 @@ def _read_segment(
             SkipReason.TRUNCATED,
             f"a segment of {own.n_samples} samples, expected {segment.n_samples}",
         )
-    try:
-        leads = leads_of(own.signals)
-    except RecordingError as error:
-        if error.reason is SkipReason.NO_KNOWN_LEAD:
-            return None
-        raise
-    own = replace(own, n_samples=own.n_samples or segment.n_samples)
-    return leads, read_signals(own, segment_path, root, leads)[:, : segment.n_samples]
+    return own, own_path
 
 
 def _joined(

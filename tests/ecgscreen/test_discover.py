@@ -84,10 +84,53 @@ def test_a_signal_file_of_another_name_belongs_to_the_header_that_names_it(
     assert names_of(tmp_path) == ["a.hea", "lost.dat"]
 
 
+def make_segments(folder: Path, *names: str) -> None:
+    """Records of one lead and ten samples."""
+    for name in names:
+        (folder / f"{name}.hea").write_text(f"{name} 1 100 10\n{name}.dat 16 1/mV 16 0 0 0 0 II\n")
+        (folder / f"{name}.dat").write_bytes(bytes(20))
+
+
+WHOLE = "whole/4 1 100 25\nlay 0\ns1 10\n~ 5\ns2 10\n"
+
+
 def test_segments_are_part_of_their_record(tmp_path: Path) -> None:
-    make(tmp_path, "s1.hea", "s1.dat", "s2.hea", "s2.dat", "other.hea", "other.dat", "lay.hea")
-    (tmp_path / "whole.hea").write_text("whole/4 2 100 20\nlay 0\ns1 10\n~ 5\ns2 5\nwhole 0\n")
+    make_segments(tmp_path, "s1", "s2", "other")
+    (tmp_path / "lay.hea").write_text("lay 1 100 0\n~ 0 1/mV 16 0 0 0 0 II\n")
+    (tmp_path / "whole.hea").write_text(WHOLE)
     assert names_of(tmp_path) == ["other.hea", "whole.hea"]
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("whole/9\ns1\ns2\n", set()),
+        (WHOLE.replace("s2 10", "s2 11"), set()),
+        (WHOLE.replace("25", "26"), set()),
+        (WHOLE.replace(" 100 ", " 200 "), set()),
+        (WHOLE.replace("whole/4", "whole/3"), set()),
+        (WHOLE.replace("s2", "gone"), set()),
+        (WHOLE.replace("s2", "empty"), set()),
+        ("whole/2 1 100 2\ns1 1\ns2 1\n", set()),
+        ("whole/2 1 100 10\ns1 0\ns2 10\n", {"s2.hea"}),
+    ],
+)
+def test_what_a_header_only_names_stays_a_recording(
+    tmp_path: Path, text: str, part: set[str]
+) -> None:
+    make_segments(tmp_path, "s1", "s2", "empty")
+    (tmp_path / "empty.dat").write_bytes(b"")
+    (tmp_path / "lay.hea").write_text("lay 1 100 0\n~ 0 1/mV 16 0 0 0 0 II\n")
+    (tmp_path / "whole.hea").write_text(text)
+    all_headers = {"s1.hea", "s2.hea", "empty.hea", "lay.hea", "whole.hea"}
+    assert {*names_of(tmp_path)} == all_headers - part
+
+
+def test_a_header_takes_no_recording_of_another_format_away(tmp_path: Path) -> None:
+    ishne = b"ISHNE1.0" + bytes(1000)
+    (tmp_path / "holter.dat").write_bytes(ishne)
+    (tmp_path / "a.hea").write_text("a 1 100 10\nholter.dat 16 1/mV 16 0 0 0 0 II\n")
+    assert names_of(tmp_path) == ["a.hea", "holter.dat"]
 
 
 def test_records_that_name_each_other_as_segments_stay(tmp_path: Path) -> None:
