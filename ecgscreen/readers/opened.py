@@ -17,8 +17,8 @@ from pathlib import Path
 from ecgscreen.stamp import NOT_THERE, FileStamp, stamp_of
 
 MAX_HASHED_BYTES = 1 << 30
-"""Of a file. Above, the hash alone would take seconds; a day of twelve leads at 250 Hz is half
-of it."""
+"""Of those files of a recording that are not read whole. Above, the hash alone would take seconds;
+a day of twelve leads at 250 Hz is half of it."""
 
 _CHUNK_BYTES = 1 << 20
 
@@ -33,6 +33,7 @@ class OpenedFiles:
     def __init__(self) -> None:
         self._stamps: dict[str, tuple[int, int]] = {}
         self._hashes: dict[str, str] = {}
+        self._n_to_hash = 0
 
     def tried(self, path: str) -> None:
         """Note a file that is about to be opened."""
@@ -53,7 +54,8 @@ class OpenedFiles:
     def closed(self, path: str, descriptor: int) -> None:
         """Hash an open file of which not all was read in one piece."""
         status = os.fstat(descriptor)
-        if status.st_size <= MAX_HASHED_BYTES:
+        self._n_to_hash += status.st_size
+        if self._n_to_hash <= MAX_HASHED_BYTES:
             self._hashes[path] = _hash_of(descriptor, status)
 
     def stamps(self, listed: tuple[FileStamp, ...], root: Path) -> tuple[FileStamp, ...]:
@@ -79,7 +81,7 @@ class OpenedFiles:
 
     @property
     def sha256(self) -> str:
-        r"""SHA-256 of the content, hexadecimal; empty if a file is too large to be hashed.
+        r"""SHA-256 of the content, hexadecimal; empty if the files are too large to be hashed.
 
         It is the hash of a line a file, ``SHA-256  name\n`` with the name without its folder,
         in the order of the names: what ``sha256sum a.dat a.hea | sha256sum`` prints.

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ecgscreen.recording import SkipReason
+from ecgscreen.recording import LEADS, SkipReason
 from tests.ecgscreen.hostile.conftest import HEALTHY, Rows
 from tests.ecgscreen.hostile.headers import header, samples, write
 from tests.ecgscreen.hostile.test_elsewhere import reasons
@@ -62,6 +62,16 @@ def test_a_header_with_512_signals_of_64_gigabytes(bad_rows: BadRows, folder: Pa
         lines.append(f"s{number} 212x{per_frame} 200/mV 12 0 0 0 0 {'II' if number else 'I'}\n")
     write(folder, f"rec 512 500 {n_frames}\n" + "".join(lines))
     assert reasons(bad_rows(folder)) == {"rec.hea": SkipReason.TOO_LARGE}
+
+
+def test_a_short_record_of_large_files(bad_rows: BadRows, folder: Path) -> None:
+    """Of each a few bytes are read, and its hash would take a second."""
+    lines = []
+    for number in range(100):
+        sparse(folder / f"s{number}", 400_000_000)
+        lines.append(f"s{number} 212 200/mV 12 0 0 0 0 {LEADS[number % 12]}\n")
+    write(folder, "rec 100 500 5000\n" + "".join(lines))
+    assert reasons(bad_rows(folder)) == {"rec.hea": SkipReason.NO_USABLE_LEAD}
 
 
 def test_segments_of_a_record_that_is_its_own_segment(bad_rows: BadRows, folder: Path) -> None:
