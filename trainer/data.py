@@ -15,11 +15,14 @@ from ecgscreen.errors import UsageError
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import SkippedRecording
 from ecgscreen.vocabulary import Vocabulary
-from trainer.prepare import prepare
+from trainer.prepare import named, prepare_known
 
 DATABASE = "ptbxl_database.csv"
 OLDEST = 90.0
 """In years: whoever is older is this old here."""
+_NO_AGE = 130.0
+_OVER_89 = 300.0
+"""What PTB-XL writes for an age that would tell who it is."""
 
 
 @dataclass(frozen=True)
@@ -149,23 +152,30 @@ def read_ptbxl_table(folder: Path, folds: Iterable[int]) -> Iterator[PtbXlRow]:
             for number, row in enumerate(csv.DictReader(file), start=2):
                 try:
                     fold = int(float(row["strat_fold"]))
-                    codes = tuple(ast.literal_eval(row["scp_codes"]))
+                    codes = tuple(map(str, ast.literal_eval(row["scp_codes"])))
                     name = row["filename_lr"]
                     # Without a number every recording is of a patient of its own.
                     patient = row["patient_id"] or name
-                except (KeyError, ValueError, SyntaxError, TypeError) as error:
+                except (
+                    KeyError,
+                    ValueError,
+                    SyntaxError,
+                    TypeError,
+                    OverflowError,
+                    RecursionError,
+                    MemoryError,
+                ) as error:
                     raise UsageError(
                         f"{table}: line {number} is not as in PTB-XL ({type(error).__name__})",
                         "expected the columns strat_fold, scp_codes, filename_lr, patient_id",
                     ) from error
                 if fold in wanted:
-                    age = min(number_or_nan(row.get("age")), OLDEST)
                     yield PtbXlRow(
                         path=folder / f"{name}.hea",
                         scp_codes=codes,
                         patient=patient,
                         fold=fold,
-                        age=age,
+                        age=age_or_nan(row.get("age")),
                         sex=number_or_nan(row.get("sex")),
                         report=(row.get("report") or "").strip(),
                     )
@@ -173,6 +183,8 @@ def read_ptbxl_table(folder: Path, folds: Iterable[int]) -> Iterator[PtbXlRow]:
         raise UsageError(
             f"{table}: {error.strerror}", f"name a folder that holds PTB-XL's {DATABASE}"
         ) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{table}: {error}", "expected a CSV file in UTF-8") from error
 
 
 def load_ptbxl(
@@ -213,6 +225,8 @@ def prepare_rows(
     vocabulary: Vocabulary,
     config: PreprocessConfig,
     which: str = "",
+    *,
+    distinct: bool = False,
 ) -> LabelledRecordings:
     """Read and prepare recordings; one that cannot be is left out and named in `skipped`.
 
@@ -226,6 +240,8 @@ def prepare_rows(
         Of the bundle, or to be.
     which
         Of the recordings, for the message.
+    distinct
+        Whether a signal that an earlier row had is left out, under whatever name.
 
     Raises
     ------
@@ -236,11 +252,16 @@ def prepare_rows(
     column = {concept: k for k, concept in enumerate(ids)}
     windows, masks, known, carried, kept = [], [], [], [], []
     skipped = []
+    fingerprints: set[str] = set()
     for row in rows:
-        prepared = prepare(row.path, row.root, config)
-        if isinstance(prepared, SkippedRecording):
-            skipped.append(prepared)
+        found = prepare_known(row.path, row.root, config)
+        if isinstance(found, SkippedRecording):
+            skipped.append(found)
             continue
+        prepared, fingerprint = found
+        if distinct and fingerprint in fingerprints:
+            continue
+        fingerprints.add(fingerprint)
         windows.append(prepared.windows[0])
         masks.append(prepared.lead_mask)
         known.append(prepared.amplitude_known)
@@ -249,8 +270,9 @@ def prepare_rows(
         carried.append(labels)
         kept.append(row)
     if not windows:
+        first = f", the first: {named(skipped[0])}" if skipped else ""
         raise UsageError(
-            f"no recording {which}could be prepared ({len(skipped)} skipped)",
+            f"no recording {which}could be prepared ({len(skipped)} skipped{first})",
             f"check the folder{' and the folds' if which else ''}",
         )
     return LabelledRecordings(
@@ -279,8 +301,17 @@ def _concepts_of(row: PtbXlRow, folder: Path, vocabulary: Vocabulary) -> frozens
 
 
 def number_or_nan(text: str | None) -> float:
-    """A number of a table, NaN where there is none."""
+    """A number of a table, with point or comma; NaN where there is none."""
     try:
-        return float(text or "nan")
+        return float((text or "nan").replace(",", "."))
     except ValueError:
         return float("nan")
+
+
+def age_or_nan(text: str | None) -> float:
+    """An age in years, at most `OLDEST`; NaN for what is no age, such as -1 or 999.
+
+    PTB-XL's 300 stands for over 89.
+    """
+    age = number_or_nan(text)
+    return min(age, OLDEST) if 0 <= age <= _NO_AGE or age == _OVER_89 else float("nan")

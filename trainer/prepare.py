@@ -10,7 +10,14 @@ from ecgscreen.readers import read_recording
 from ecgscreen.recording import RecordingError, SkippedRecording, signal_fingerprint
 
 
-def prepare(path: Path, root: Path, config: PreprocessConfig) -> Prepared | SkippedRecording:
+def named(skipped: SkippedRecording) -> str:
+    """What is said of a recording that cannot be used."""
+    return ": ".join(filter(None, (str(skipped.path), str(skipped.reason), skipped.detail)))
+
+
+def prepare_known(
+    path: Path, root: Path, config: PreprocessConfig
+) -> tuple[Prepared, str] | SkippedRecording:
     """Read, assess and prepare one recording by the steps of a scan.
 
     Parameters
@@ -19,15 +26,12 @@ def prepare(path: Path, root: Path, config: PreprocessConfig) -> Prepared | Skip
         See `read_recording`.
     config
         From the bundle.
+
+    Returns
+    -------
+    What is embedded, and the `signal_fingerprint`, by which what was learned on is known again;
+    or why there is nothing.
     """
-    found = prepare_known(path, root, config)
-    return found if isinstance(found, SkippedRecording) else found[0]
-
-
-def prepare_known(
-    path: Path, root: Path, config: PreprocessConfig
-) -> tuple[Prepared, str] | SkippedRecording:
-    """As `prepare`, with the `signal_fingerprint`: what was learned on is known again by it."""
     recording = read_recording(path, root)
     if isinstance(recording, SkippedRecording):
         return recording

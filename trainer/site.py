@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,28 +12,31 @@ import numpy as np
 
 from ecgscreen.errors import UsageError
 from ecgscreen.preprocess import PreprocessConfig
+from ecgscreen.recording import SkippedRecording
 from ecgscreen.vocabulary import Vocabulary
+from ecgscreen.wording import counted
 from trainer.config import TrainConfig
 from trainer.data import (
-    OLDEST,
     LabelledRecordings,
     RecordingRow,
-    number_or_nan,
+    age_or_nan,
     prepare_rows,
     select,
 )
 from trainer.datasets.case import implied
-from trainer.datasets.table import statements_of, table_rows
+from trainer.datasets.table import statements_of
+from trainer.datasets.table_file import TableRow, recording_of, table_rows
 from trainer.from_reports import recordings_from_reports
 from trainer.metrics import MIN_POSITIVES, measurable
-from trainer.splits import rows_of_folds
+from trainer.prepare import named
+from trainer.splits import N_FOLDS, patient_fold, rows_of_folds
 
-N_FOLDS = 10
 TRAIN_FOLDS, VALIDATION_FOLDS = "1-7", "8"
 """Whatever is in neither is held out: with these, folds 9 and 10."""
 MIN_RECORDINGS = 50
-_SPLIT = "ecgscreen site split 1"
 _COLUMNS = "path, report, patient_id and, if there are any, statements (AFIB;CLBBB), age, sex"
+_ANONYMOUS = "without patient_id: left out"
+_NO_AGE = "with an age that is none (0 to 130 years): taken as unknown"
 _APART = "patients cannot be kept apart"
 _PATIENT_ADVICE = "give any identifier that is the same for all recordings of a patient"
 # English, German, Swedish; 0 and 1 are PTB-XL's.
@@ -59,21 +62,6 @@ class SiteRecordings:
     recordings: LabelledRecordings
     labels_from: str
     notes: tuple[str, ...]
-
-
-def patient_fold(patient_id: str) -> int:
-    """The fold of a patient, 1 to `N_FOLDS`, from a hash of the identifier alone.
-
-    A patient has the same fold in every table and every year: who was held out once is
-    never trained on later, and a table that grows moves nobody.
-
-    Parameters
-    ----------
-    patient_id
-        Without the blanks around it. Another spelling is another patient.
-    """
-    digest = hashlib.sha256(f"{_SPLIT}\n{patient_id}".encode()).digest()
-    return 1 + int.from_bytes(digest[:8], "big") % N_FOLDS
 
 
 def load_site(
@@ -108,34 +96,38 @@ def load_site(
         If patients cannot be told apart, recordings or labels are too few, or a table or a
         statement cannot be understood; says what is needed.
     """
-    rows, n_anonymous, has_statements = _read(tables, vocabulary)
-    labels_from = labels_from or ("statements" if has_statements else "reports")
+    read = _read(tables, vocabulary)
+    labels_from = labels_from or ("statements" if read.has_statements else "reports")
     where = ", ".join(map(str, tables))
-    if n_anonymous and not rows:
-        raise UsageError(f"{where}: no row has a patient_id: {_APART}", _PATIENT_ADVICE)
-    if labels_from == "statements" and not has_statements:
-        raise UsageError(f"{where}: no row has statements", "fill the column, or use reports")
-    if labels_from == "reports" and not any(row.report for row in rows):
-        raise UsageError(
-            f"{where}: no row has a report, and none has statements",
-            f"expected the columns {_COLUMNS}",
-        )
-    _enough(len(rows), where, f"rows ({n_anonymous} more have no patient_id)")
-    prepared = prepare_rows(rows, vocabulary, config)
+    _check_read(read, where, labels_from)
+    prepared = prepare_rows(read.rows, vocabulary, config, distinct=True)
+    skipped = (*read.missing, *prepared.skipped)
     if labels_from == "reports":
         labelled = recordings_from_reports(prepared, vocabulary, conventions=conventions)
     else:
         labelled = select(prepared, np.flatnonzero(prepared.carried.any(axis=1)))
     n, n_labelled = len(prepared.windows), len(labelled.windows)
-    source = "have statements" if labels_from == "statements" else "got statements from reports"
-    notes = [f"{n_labelled} recordings {source}, {n - n_labelled} none: these are left out"]
-    if n_anonymous:
-        notes.append(f"{n_anonymous} rows without patient_id are left out")
-    if prepared.skipped:
-        reasons = Counter(str(one.reason) for one in prepared.skipped)
-        named = ", ".join(f"{reason}: {count}" for reason, count in reasons.most_common())
-        notes.append(f"{len(prepared.skipped)} recordings cannot be used ({named})")
-    _enough(n_labelled, where, f"recordings with statements ({'; '.join(notes)})")
+    notes = [
+        f"{counted(n_labelled, 'recording has statements', 'recordings have statements')}, "
+        f"{n - n_labelled} none: left out"
+        if labels_from == "statements"
+        else f"{counted(n_labelled, 'recording')} got statements from reports, {n - n_labelled} "
+        "none: left out"
+    ]
+    notes += [f"{counted(n_rows, 'row')} {which}" for which, n_rows in read.noted.items()]
+    if n_again := len(read.rows) - n - len(prepared.skipped):
+        notes.append(
+            f"{counted(n_again, 'row')} with the signal of an earlier row: left out, because "
+            "one recording of two patients would be on both sides"
+        )
+    if skipped:
+        reasons = Counter(str(one.reason) for one in skipped)
+        counts = ", ".join(f"{reason}: {count}" for reason, count in reasons.most_common())
+        first = read.missing[0].detail if read.missing else named(skipped[0])
+        notes.append(
+            f"{counted(len(skipped), 'recording')} cannot be used ({counts}), the first: {first}"
+        )
+    _enough(n_labelled, where, "recording", f" with statements ({'; '.join(notes)})")
     _several_classes(labelled, where)
     return SiteRecordings(labelled, labels_from, tuple(notes))
 
@@ -163,56 +155,96 @@ def check_parts(recordings: LabelledRecordings, config: TrainConfig) -> None:
         if not len(rows_of_folds(recordings.folds, folds)):
             n = len(np.unique(recordings.patients))
             raise UsageError(
-                f"{n} patients leave nobody to {name} (folds {list(folds)})",
+                f"{counted(n, 'patient leaves', 'patients leave')} nobody to {name} "
+                f"(folds {list(folds)})",
                 "give recordings of more patients: some hundred are a sensible least",
             )
 
 
-def _read(tables: Sequence[Path], vocabulary: Vocabulary) -> tuple[list[RecordingRow], int, bool]:
-    """Rows with a patient, the number of those without, whether any has statements."""
+@dataclass(frozen=True)
+class _Read:
+    """What the tables hold before a recording is opened: usable rows, and what is not."""
+
+    rows: tuple[RecordingRow, ...]
+    missing: tuple[SkippedRecording, ...]
+    noted: Counter[str]
+    has_statements: bool
+
+
+def _read(tables: Sequence[Path], vocabulary: Vocabulary) -> _Read:
     rows: list[RecordingRow] = []
-    n_anonymous, has_statements = 0, False
+    missing: list[SkippedRecording] = []
+    noted = Counter[str]()
+    has_statements = False
     for table in tables:
-        for number, row in table_rows(table, ("path",), f"expected the columns {_COLUMNS}"):
-            _check_columns(table, row)
-            statements = statements_of(row.get("statements") or "", table, number, vocabulary)
-            patient = (row["patient_id"] or "").strip()
+        for row in table_rows(table, ("path",), f"expected the columns {_COLUMNS}"):
+            _check_columns(row)
+            statements = statements_of(row, vocabulary)
+            patient, age = row.cell("patient_id"), age_or_nan(row.cell("age"))
+            path = recording_of(row)
             if not patient:
-                n_anonymous += 1
+                noted[_ANONYMOUS] += 1
+                continue
+            if isinstance(path, SkippedRecording):
+                missing.append(path)
                 continue
             has_statements |= bool(statements)
+            noted[_NO_AGE] += bool(row.cell("age")) and math.isnan(age)
             rows.append(
                 RecordingRow(
-                    path=table.parent / (row["path"] or ""),
+                    path=path,
                     root=table.parent,
                     carried=implied(vocabulary, statements),
                     patient=patient,
                     fold=patient_fold(patient),
-                    age=min(number_or_nan(row.get("age")), OLDEST),
-                    sex=_SEXES.get((row.get("sex") or "").strip().casefold(), float("nan")),
-                    report=(row.get("report") or "").strip(),
+                    age=age,
+                    sex=_SEXES.get(row.cell("sex").casefold(), float("nan")),
+                    report=row.cell("report"),
                 )
             )
-    return rows, n_anonymous, has_statements
+    return _Read(tuple(rows), tuple(missing), +noted, has_statements)
 
 
-def _check_columns(table: Path, row: dict[str, str | None]) -> None:
-    if "patient_id" not in row:
+def _check_columns(row: TableRow) -> None:
+    if "patient_id" not in row.cells:
+        raise UsageError(f"{row.table}: no column patient_id: {_APART}", _PATIENT_ADVICE)
+    if not {"report", "statements"} & row.cells.keys():
         raise UsageError(
-            f"{table}: no column patient_id: {_APART}",
-            _PATIENT_ADVICE,
-        )
-    if not {"report", "statements"} & row.keys():
-        raise UsageError(
-            f"{table}: no column report and no column statements: nothing to learn from",
+            f"{row.table}: no column report and no column statements: nothing to learn from",
             f"expected the columns {_COLUMNS}",
         )
 
 
-def _enough(n: int, where: str, what: str) -> None:
+def _check_read(read: _Read, where: str, labels_from: str) -> None:
+    """Refuse what cannot be trained on before a recording is read."""
+    n_anonymous, n_missing = read.noted[_ANONYMOUS], len(read.missing)
+    if n_anonymous and not read.rows and not n_missing:
+        raise UsageError(f"{where}: no row has a patient_id: {_APART}", _PATIENT_ADVICE)
+    if n_missing and not read.rows:
+        raise UsageError(
+            f"{where}: no row names a recording that is there, the first of {n_missing}: "
+            f"{read.missing[0].detail}",
+            "give each path relative to the table's folder, and keep the recordings inside it",
+        )
+    if read.rows and labels_from == "statements" and not read.has_statements:
+        raise UsageError(f"{where}: no row has statements", "fill the column, or use reports")
+    if read.rows and labels_from == "reports" and not any(row.report for row in read.rows):
+        raise UsageError(
+            f"{where}: no row has a report, and none has statements"
+            if not read.has_statements
+            else f"{where}: no row has a report",
+            f"expected the columns {_COLUMNS}",
+        )
+    more = [f"{n_anonymous} more without patient_id"] if n_anonymous else []
+    if n_missing:
+        more.append(f"{n_missing} more without a recording, the first: {read.missing[0].detail}")
+    _enough(len(read.rows), where, "row", f" ({'; '.join(more)})" if more else "")
+
+
+def _enough(n: int, where: str, what: str, which: str) -> None:
     if n < MIN_RECORDINGS:
         raise UsageError(
-            f"{where}: {n} {what}, at least {MIN_RECORDINGS} are needed",
+            f"{where}: {counted(n, what)}{which}, at least {MIN_RECORDINGS} are needed",
             "give more recordings: some hundred are a sensible least",
         )
 
@@ -221,8 +253,9 @@ def _several_classes(recordings: LabelledRecordings, where: str) -> None:
     """What every recording carries, or hardly any, teaches nothing."""
     if not measurable(recordings.carried).any():
         n = int(recordings.carried.any(axis=0).sum())
+        none = "the one statement is not" if n == 1 else f"none of {n} statements and groups is"
         raise UsageError(
-            f"{where}: one class only: none of {n} statements and groups is carried by "
-            f"{MIN_POSITIVES} recordings and not carried by {MIN_POSITIVES} others",
+            f"{where}: one class only: {none} carried by {MIN_POSITIVES} recordings and not "
+            f"carried by {MIN_POSITIVES} others",
             "give recordings of different diagnoses, normal ones among them",
         )

@@ -98,7 +98,7 @@ def test_windows_go_to_the_engine_many_at_once_but_not_all() -> None:
 
 def test_a_set_without_any_case_is_refused() -> None:
     lost = SkippedRecording(Path("lost.hea"), SkipReason.TOO_SHORT, "2 s")
-    with pytest.raises(UsageError, match=r"1 skipped.*too short, 2 s"):
+    with pytest.raises(UsageError, match=r"1 skipped, the first: lost.hea: too short: 2 s"):
         embed_set(CountingEngine(), labelled_set(lost), PreprocessConfig())
 
 

@@ -139,7 +139,7 @@ def test_a_patient_on_both_sides_is_refused(
 ) -> None:
     patients = recordings.patients.copy()
     patients[0] = patients[1]
-    with pytest.raises(PatientLeakError, match="1 patients are on both sides"):
+    with pytest.raises(PatientLeakError, match="1 patient is on both sides"):
         train(replace(recordings, patients=patients), VOCABULARY, config)
 
 

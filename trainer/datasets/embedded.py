@@ -15,6 +15,7 @@ from ecgscreen.recording import SkippedRecording, SkipReason
 from ecgscreen.scoring import record_embedding
 from engines.base import Engine
 from trainer.datasets.case import Case, LabelledSet
+from trainer.prepare import named
 
 _WINDOWS_AT_ONCE = 512
 """About 25 MB of them: enough for any engine's batches."""
@@ -105,8 +106,8 @@ def embed_set(engine: Engine, labelled: LabelledSet, config: PreprocessConfig) -
     if not embeddings:
         raise UsageError(
             f"no recording of {labelled.name} could be scored ({len(skipped)} skipped"
-            + (f", the first: {skipped[0].reason}, {skipped[0].detail})" if skipped else ")"),
-            "check the folder",
+            + (f", the first: {named(skipped[0])})" if skipped else ")"),
+            "check what is given",
         )
     return EmbeddedSet(
         embeddings=np.stack(embeddings),

@@ -2,119 +2,134 @@
 
 from __future__ import annotations
 
-import csv
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from ecgscreen.errors import UsageError
+from ecgscreen.preprocess import PreprocessConfig
+from ecgscreen.recording import SkippedRecording
 from ecgscreen.vocabulary import Vocabulary
-from trainer.datasets.case import LabelledFile, LabelledSet, cases_of_files, implied, in_order
+from ecgscreen.wording import counted
+from trainer.datasets.case import (
+    Case,
+    LabelledFile,
+    LabelledSet,
+    cases_of_files,
+    implied,
+    in_order,
+)
+from trainer.datasets.table_file import TableRow, recording_of, table_rows
+from trainer.splits import patient_fold
 
 _MAX_CELL_SHOWN = 40
+_MAX_CELL = 200
+"""No name of a concept is longer, and likeness takes time."""
 _COLUMNS = ("path", "statements")
 _ADVICE = "expected the columns path, statements and, better, patient_id"
 
 
-def table_set(tables: Sequence[Path], vocabulary: Vocabulary) -> LabelledSet:
+def table_set(
+    tables: Sequence[Path], vocabulary: Vocabulary, trained_folds: Collection[int] = ()
+) -> LabelledSet:
     """The rows of some tables that have statements.
 
-    Columns: ``path`` (a WFDB header, relative to the table's folder, not outside it),
+    Columns: ``path`` (a file that names a recording, inside the table's folder),
     ``statements`` (separated by ``;``: ids, codes or names of the vocabulary), ``patient_id``
     (optional; without it, every row is a patient of its own); others, such as ``report``, are
-    not read. A row without statements is unlabelled, not negative, and left out.
-
-    Raises
-    ------
-    UsageError
-        If a table cannot be read, a statement is not in the vocabulary, or no row has any.
-    """
-    files, n_unlabelled = [], 0
-    for table in tables:
-        for number, row in table_rows(table, _COLUMNS, _ADVICE):
-            concepts = statements_of(row["statements"] or "", table, number, vocabulary)
-            if not concepts:
-                n_unlabelled += 1
-                continue
-            patient = (row.get("patient_id") or "").strip()
-            files.append(
-                LabelledFile(
-                    path=table.parent / (row["path"] or ""),
-                    root=table.parent,
-                    patient=patient or f"{table}, line {number}",
-                    carried=implied(vocabulary, concepts),
-                )
-            )
-    if not files:
-        raise UsageError(
-            f"no row of {', '.join(map(str, tables))} has statements ({n_unlabelled} without)",
-            "fill the column statements, such as AFIB;CLBBB",
-        )
-    return LabelledSet(
-        name="table",
-        annotated=in_order(vocabulary, frozenset().union(*(file.carried for file in files))),
-        cases=partial(cases_of_files, files),
-        notes=(f"{n_unlabelled} rows without statements left out",) if n_unlabelled else (),
-    )
-
-
-def table_rows(
-    table: Path, columns: Collection[str], advice: str
-) -> Iterator[tuple[int, dict[str, str | None]]]:
-    """Rows of a CSV file in UTF-8 with the lines at which they end.
+    not read. A row without statements is unlabelled, not negative, and left out; so is one that
+    names a recording again.
 
     Parameters
     ----------
-    table
-        The file.
-    columns
-        Those that it has to have.
-    advice
-        What is said where it lacks one.
+    tables
+        See `table_rows`.
+    vocabulary
+        The concepts.
+    trained_folds
+        Folds of `patient_fold` whose patients are left out: the bundle has seen them.
 
     Raises
     ------
     UsageError
-        If the file cannot be read, or lacks a column.
+        If a table cannot be read, a statement is not in the vocabulary, no row has any, or none
+        names a recording.
     """
-    try:
-        # A spreadsheet's export begins with a byte-order mark.
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            if missing := set(columns) - set(reader.fieldnames or ()):
-                first = (reader.fieldnames or ("",))[0]
-                raise UsageError(
-                    f"{table}: no column {' and no column '.join(sorted(missing))}",
-                    # What spreadsheets write where the comma is the decimal sign.
-                    f"separate columns by commas, not semicolons; {advice}"
-                    if ";" in first
-                    else advice,
-                )
-            for row in reader:
-                yield reader.line_num, row
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(
-            f"{table}: cannot be read as a table ({type(error).__name__})",
-            f"expected a CSV file in UTF-8; {advice}",
-        ) from error
+    rows: list[LabelledFile] = []
+    missing: list[SkippedRecording] = []
+    left_out = Counter[str]()
+    named: set[Path] = set()
+    for row in chain.from_iterable(table_rows(table, _COLUMNS, _ADVICE) for table in tables):
+        concepts = statements_of(row, vocabulary)
+        patient = row.cell("patient_id")
+        path = recording_of(row)
+        if not concepts:
+            left_out["without statements"] += 1
+        elif trained_folds and (not patient or patient_fold(patient) in trained_folds):
+            left_out["of patients that the bundle was trained on"] += 1
+        elif isinstance(path, SkippedRecording):
+            missing.append(path)
+        elif (real := path.resolve()) in named:
+            left_out["with the recording of an earlier row"] += 1
+        else:
+            named.add(real)
+            carried = implied(vocabulary, concepts)
+            rows.append(LabelledFile(path, row.table.parent, patient or row.place, carried))
+    notes = [f"{counted(n, 'row')} {which} left out" for which, n in left_out.items()]
+    if missing:
+        notes.append(
+            f"{counted(len(missing), 'row')} without a recording, the first: {missing[0].detail}"
+        )
+    if not rows:
+        raise _nothing(tables, missing, notes)
+    return LabelledSet(
+        name="table",
+        annotated=in_order(vocabulary, frozenset().union(*(file.carried for file in rows))),
+        cases=partial(_cases, tuple(rows), tuple(missing)),
+        notes=tuple(notes),
+    )
 
 
-def statements_of(cell: str, table: Path, number: int, vocabulary: Vocabulary) -> frozenset[str]:
-    """Ids of the statements in a cell such as ``AFIB;CLBBB``.
+def _cases(
+    rows: Sequence[LabelledFile], missing: Sequence[SkippedRecording], config: PreprocessConfig
+) -> Iterator[Case | SkippedRecording]:
+    yield from missing
+    yield from cases_of_files(rows, config)
+
+
+def _nothing(
+    tables: Sequence[Path], missing: Sequence[SkippedRecording], notes: Sequence[str]
+) -> UsageError:
+    where = ", ".join(map(str, tables))
+    if missing:
+        return UsageError(
+            f"no row names a recording that is there, the first of {len(missing)}: "
+            f"{missing[0].detail}",
+            "give each path relative to the table's folder, and keep the recordings inside it",
+        )
+    return UsageError(
+        f"no row of {where} can be measured on ({'; '.join(notes) or 'it has none'})",
+        "fill the column statements, such as AFIB;CLBBB, for patients that were not trained on",
+    )
+
+
+def statements_of(row: TableRow, vocabulary: Vocabulary) -> frozenset[str]:
+    """Ids of the statements in a row's cell, such as ``AFIB;CLBBB``.
 
     Raises
     ------
     UsageError
-        If one is not in the vocabulary; names the table and the line ``number``.
+        If one is not in the vocabulary; names the table and the line.
     """
     found = set()
-    for word in filter(None, (word.strip() for word in cell.split(";"))):
+    for word in filter(None, (word.strip() for word in row.cell("statements").split(";"))):
         concept = vocabulary.find(word)
         if concept is None:
-            nearest = ", ".join(near.id for near in vocabulary.nearest(word))
+            nearest = ", ".join(near.id for near in vocabulary.nearest(word[:_MAX_CELL]))
             raise UsageError(
-                f"{table}, line {number}: {word[:_MAX_CELL_SHOWN]!r} is no statement of the "
-                "vocabulary",
+                f"{row.place}: {word[:_MAX_CELL_SHOWN]!r} is no statement of the vocabulary",
                 f"the nearest are {nearest}",
             )
         found.add(concept.id)
