@@ -78,6 +78,10 @@ class NotPublishedError(EcgscreenError):
     exit_code = ExitCode.CHECK_FAILED
 
 
+class DivergedError(EcgscreenError):
+    """The loss of a training is no number any more."""
+
+
 class EngineError(EcgscreenError):
     """An engine is not installed, or cannot load or run the encoder."""
 

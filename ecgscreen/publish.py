@@ -6,7 +6,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
@@ -107,13 +107,23 @@ def storing(what: Path) -> Iterator[None]:
         ) from error
 
 
-def check_file_can_be(path: Path) -> None:
+def check_file_can_be(path: Path, keys: Collection[str] = ()) -> None:
     """Refuse a file that could not be written, before the work that fills it.
+
+    Parameters
+    ----------
+    path
+        The JSON file to make.
+    keys
+        What it will have. A file that is there is replaced only if it has them too: it is an
+        older one of its kind, not a table or a list that was named by mistake.
 
     Raises
     ------
     UsageError
-        If `path` is a folder, or its folder does not exist.
+        If `path` is a folder or another file, or its folder does not exist.
+    StoreError
+        If the folder may not be written to.
     """
     if path.is_dir():
         raise UsageError(f"{path} is a folder, expected a file", "name a file in it")
@@ -121,6 +131,45 @@ def check_file_can_be(path: Path) -> None:
         raise UsageError(
             f"{path}: there is no folder {path.parent}", "make it first, or name another"
         )
+    if os.path.lexists(path) and not _has_keys(path, keys):
+        raise UsageError(
+            f"{path} exists, and this command has not made it", "name another, or remove it first"
+        )
+    _check_writable(path.parent)
+
+
+def check_folder_can_be(folder: Path) -> None:
+    """Refuse a folder that could not be made or written to, before the work that fills it.
+
+    Raises
+    ------
+    UsageError
+        If it, or one that it would lie in, is a file.
+    StoreError
+        If it may not be written to.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not there.is_dir():
+        raise UsageError(
+            f"{there} is no folder" + (f": {folder} cannot be made in it" * (there != folder)),
+            "name another",
+        )
+    _check_writable(there)
+
+
+def _check_writable(folder: Path) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StoreError(
+            f"{folder}: may not be written to", "look at its permissions, or name another folder"
+        )
+
+
+def _has_keys(path: Path, keys: Collection[str]) -> bool:
+    try:
+        document = json.loads(path.read_bytes()) if keys and path.is_file() else None
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and set(keys) <= document.keys()
 
 
 def make_private_folder(folder: Path) -> None:

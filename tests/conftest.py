@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGINT, SIGTERM
 
 import pytest
 
@@ -65,3 +69,37 @@ def empty_home(tmp_path: Path) -> Path:
     if (attempt := run_offline("", folder)).returncode != 0:
         pytest.skip(f"no system call filter can be set here: {attempt.stderr[-200:]}")
     return folder
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left: its exit code, and what it printed on both streams, on one line."""
+
+    code: int
+    said: str
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Outcome]:
+    """Runs the command line as the console script does, in this process."""
+    from ecgscreen.cli import main
+
+    # `main` sets it for its own process; here it has to go away again.
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+
+    def run(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["ecgscreen", *map(str, arguments)])
+        handlers = [(number, signal.getsignal(number)) for number in (SIGINT, SIGTERM)]
+        try:
+            with pytest.raises(SystemExit) as end:
+                main()
+        finally:
+            for number, handler in handlers:
+                signal.signal(number, handler)
+        printed = "".join(capsys.readouterr())
+        assert "Traceback" not in printed
+        return Outcome(int(end.value.code or 0), " ".join(printed.split()))
+
+    return run

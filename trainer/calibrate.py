@@ -28,7 +28,11 @@ from trainer.datasets.case import LabelledSet
 from trainer.datasets.embedded import EmbeddedSet, embed_set
 from trainer.datasets.ptbxl import ptbxl_set
 from trainer.datasets.table import table_set
-from trainer.evaluate_sets import check_not_trained_on, check_not_trained_on_folds
+from trainer.evaluate_sets import (
+    check_not_trained_on,
+    check_not_trained_on_folds,
+    trained_site_folds,
+)
 from trainer.metrics import Interval
 from trainer.operating_point import Criterion, parse_criterion
 from trainer.reliability import N_BINS, brier_score, calibration_error, calibration_intervals
@@ -83,7 +87,7 @@ def calibrate(request: CalibrateRequest, console: Console) -> list[CalibratedDia
         If no diagnosis has enough recordings; says how many are missing.
     """
     criterion = parse_criterion(request.operating_point)
-    check_file_can_be(request.out)
+    check_file_can_be(request.out, ("format", "operating_point", "diagnoses"))
     diagnoses = load_list(request.labels)
     vocabulary = load_vocabulary()
     bundle = load_bundle(request.bundle or default_bundle())
@@ -94,6 +98,8 @@ def calibrate(request: CalibrateRequest, console: Console) -> list[CalibratedDia
         raise EngineError(error.message, error.advice) from error
     embedded = embed_set(engine, labelled, bundle.preprocessing)
     learned, left_out = learn(embedded, diagnoses, bundle, vocabulary, criterion)
+    for note in labelled.notes:
+        _print(console, note)
     _print(console, f"operating point: {criterion}; {_counts(embedded)}")
     for each in learned:
         for line in _diagnosis_lines(each, request.prevalence):
@@ -212,8 +218,10 @@ def _labelled_set(
     if not are_folders.pop():
         if request.folds:
             raise UsageError("folds are given for a table", "leave --folds out")
-        check_not_trained_on(bundle, [path.name for path in request.paths])
-        return table_set(request.paths, vocabulary), ()
+        trained_folds = trained_site_folds(bundle, request.paths)
+        if not trained_folds:
+            check_not_trained_on(bundle, [path.name for path in request.paths])
+        return table_set(request.paths, vocabulary, trained_folds), ()
     if not request.folds:
         raise UsageError(
             "no folds are given for folders in PTB-XL's layout",

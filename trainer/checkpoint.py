@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import pickle
+import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ecgscreen.errors import UsageError
+from trainer.data import LabelledRecordings
+
+RECORDINGS = "recordings"
+"""Of a fingerprint: what is trained on."""
+_NAMES = {"n": "number of training recordings", "kind": "objective"}
+_MAX_SHOWN = 40
 
 
 @dataclass
@@ -67,18 +77,30 @@ class Checkpoint:
             return None
         try:
             state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
-            found = json.loads(state.pop("fingerprint"))
-        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
+            found: dict[str, Any] = dict(json.loads(state.pop("fingerprint")))
+        except (
+            pickle.UnpicklingError,
+            RuntimeError,
+            EOFError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            ValueError,
+            AssertionError,
+            struct.error,
+            OSError,
+        ) as error:
             raise UsageError(
                 f"{self.path} is no checkpoint of a training ({type(error).__name__})",
                 "remove it, or train without --resume",
             ) from error
         expected = json.loads(json.dumps(fingerprint))
+        if RECORDINGS not in found:  # it was written before recordings were told apart
+            expected.pop(RECORDINGS, None)
         if found != expected:
-            differing = sorted(k for k in found | expected if found.get(k) != expected.get(k))
             raise UsageError(
-                f"{self.path} is of another run: {', '.join(differing)} differ",
-                "give the options of that run, or train without --resume",
+                f"{self.path} is of another run: {', '.join(_differences(found, expected))}",
+                "give the options and the recordings of that run, or train without --resume",
             )
         return state
 
@@ -108,3 +130,41 @@ class Checkpoint:
     def remove(self) -> None:
         """The run has ended: there is nothing to go on from."""
         self.path.unlink(missing_ok=True)
+
+
+def content_sha256(recordings: LabelledRecordings, rows: NDArray[np.intp]) -> str:
+    """Of all that a training on these rows, shape (n,), takes from the recordings."""
+    digest = hashlib.sha256("\n".join(recordings.concept_ids).encode())
+    for row in rows:
+        for array in (
+            recordings.windows,
+            recordings.lead_mask,
+            recordings.amplitude_known,
+            recordings.carried,
+            recordings.ages,
+            recordings.sexes,
+        ):
+            digest.update(np.ascontiguousarray(array[row]).tobytes())
+        if recordings.reports:
+            digest.update(recordings.reports[row].encode(errors="surrogatepass"))
+    return digest.hexdigest()
+
+
+def _differences(found: dict[str, Any], expected: dict[str, Any]) -> Iterator[str]:
+    """What a person could change back; of settings within settings the innermost."""
+    for key in sorted(found | expected):
+        there, here = found.get(key), expected.get(key)
+        if there == here:
+            continue
+        if isinstance(there, dict) and isinstance(here, dict):
+            yield from (f"{key}: {inner}" for inner in _differences(there, here))
+        elif key == RECORDINGS:
+            yield "the recordings, or what they carry, were others"
+        else:
+            name = _NAMES.get(key, key.replace("_", " "))
+            yield f"{name} was {_shown(there)}, is {_shown(here)}"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."

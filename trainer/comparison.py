@@ -13,10 +13,18 @@ from numpy.typing import NDArray
 from ecgscreen.bundle import Bundle
 from ecgscreen.scoring import quantise_directions, score
 from ecgscreen.vocabulary import Vocabulary
+from ecgscreen.wording import counted
 from engines.select import load_engine
 from trainer.data import LabelledRecordings
 from trainer.evaluate import embed
-from trainer.metrics import Interval, auc, bootstrap_interval, macro_auc, measurable
+from trainer.metrics import (
+    MIN_POSITIVES,
+    Interval,
+    auc,
+    bootstrap_interval,
+    macro_auc,
+    measurable,
+)
 
 MIN_PATIENTS = 10
 """With fewer, resampling them says nothing about others."""
@@ -102,12 +110,7 @@ def compare(
     BundleError
         If a bundle lacks one of the concepts.
     """
-    counted = measurable(recordings.carried)
-    columns = [
-        k
-        for k, key in enumerate(recordings.concept_ids)
-        if counted[k] and not vocabulary.by_id[key].members
-    ]
+    columns = _compared(recordings, vocabulary)
     names = [recordings.concept_ids[k] for k in columns]
     positive = recordings.carried[:, columns]
     before, after = (_scores(bundle, recordings, names) for bundle in (old, new))
@@ -140,6 +143,32 @@ def compare(
             for k, key in enumerate(names)
         },
     )
+
+
+def cannot_tell(recordings: LabelledRecordings, vocabulary: Vocabulary) -> str:
+    """Why no bundle can be judged by these recordings, whatever it scores; empty where one can.
+
+    Parameters
+    ----------
+    recordings, vocabulary
+        As for `compare`.
+    """
+    if not _compared(recordings, vocabulary):
+        return f"no statement is carried by {MIN_POSITIVES} and not carried by {MIN_POSITIVES}"
+    n_patients = len(np.unique(recordings.patients))
+    if n_patients < MIN_PATIENTS:
+        which = counted(n_patients, "patient is", "patients are")
+        return f"{which} too few, at least {MIN_PATIENTS} are needed"
+    return ""
+
+
+def _compared(recordings: LabelledRecordings, vocabulary: Vocabulary) -> list[int]:
+    """Columns of the statements that are frequent enough, groups left out."""
+    return [
+        k
+        for k in np.flatnonzero(measurable(recordings.carried)).tolist()
+        if not vocabulary.by_id[recordings.concept_ids[k]].members
+    ]
 
 
 def _verdict(interval: Interval) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -156,6 +157,13 @@ class TrainConfig:
                 f"base share {self.base_share:g} {'of a base' if self.base else 'without a base'}",
                 "expected 0, or with a base less than 1, where nothing of the training is left",
             )
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
+                raise UsageError(
+                    f"{name.replace('_', ' ')} {value}", "expected a number, 0 or more"
+                )
+        if not self.learning_rate:
+            raise UsageError("learning rate 0", "nothing would be learned: expected more than 0")
         for name, allowed in _CHOICES.items():
             if (value := getattr(self, name)) not in allowed:
                 raise UsageError(

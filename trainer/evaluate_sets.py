@@ -106,7 +106,8 @@ def evaluate_set(
     CalibrationError
         If the calibration was learned on some of the recordings.
     """
-    check_not_trained_on(bundle, dataset)
+    if not labelled.held_out_only:
+        check_not_trained_on(bundle, dataset)
     return _evaluate(
         bundle,
         engine,
@@ -130,6 +131,22 @@ def check_not_trained_on_folds(bundle: Bundle, folds: Sequence[int]) -> None:
             f"{bundle.name} was trained on folds {sorted(trained)}: measuring there says nothing",
             "give other folds, or a bundle that was not trained on these",
         )
+
+
+def trained_site_folds(bundle: Bundle, tables: Sequence[Path]) -> tuple[int, ...]:
+    """Folds of `patient_fold` that must not be measured on; all patients of other tables may be.
+
+    Parameters
+    ----------
+    bundle
+        That is measured.
+    tables
+        A site's, known again by their names.
+    """
+    training = bundle.manifest["training"]
+    if not {table.name for table in tables} & set(training["dataset"]):
+        return ()
+    return tuple(training.get("site_folds", ()))
 
 
 def check_not_trained_on(bundle: Bundle, dataset: Sequence[str]) -> None:

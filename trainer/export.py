@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ecgscreen.bundle import FORMAT_VERSION, MANIFEST, Bundle
 from ecgscreen.calibration import OperatingPoint
-from ecgscreen.errors import UsageError
+from ecgscreen.errors import EngineError, UsageError
 from ecgscreen.preprocess import PreprocessConfig, preprocess
 from ecgscreen.prompts import prompted_texts
 from ecgscreen.recording import LEADS
@@ -77,7 +77,7 @@ def export_bundle(
         What was gone on from, if anything: its recordings were trained on, too, and the
         manifest says so wherever it says what was trained on.
     own_folds
-        Whether the folds are those of `trainer.site.patient_fold`, not a data set's.
+        Whether the folds are those of `trainer.splits.patient_fold`, not a data set's.
 
     Raises
     ------
@@ -186,6 +186,13 @@ def _trained_on(
         "dataset": [*dataset, *(d for d in before.get("dataset", []) if d not in dataset)],
         "train_folds": sorted({*train_folds, *before.get("train_folds", [])}),
         "validation_folds": [] if own_folds else list(config.validation_folds),
+        # Of patients, by `trainer.splits.patient_fold`: whoever is in none of them was held out.
+        "site_folds": sorted(
+            {
+                *((*config.train_folds, *config.validation_folds) if own_folds else ()),
+                *before.get("site_folds", []),
+            }
+        ),
         "check_folds": (
             before.get("check_folds", before.get("validation_folds", []))
             if own_folds
@@ -195,7 +202,7 @@ def _trained_on(
     }
 
 
-class EngineParityError(Exception):
+class EngineParityError(EngineError):
     """Two engines give different embeddings for one encoder."""
 
 
@@ -204,7 +211,8 @@ def _hold_parity(onnx: bytes, check: Mapping[str, NDArray[Any]]) -> None:
     found = engine.embed(check["windows"], check["lead_mask"])
     if (worst := float(np.abs(found - check["embeddings"]).max())) > PARITY_TOLERANCE:
         raise EngineParityError(
-            f"openvino differs from pytorch by {worst:.2g}, allowed is {PARITY_TOLERANCE:g}"
+            f"openvino differs from pytorch by {worst:.2g}, allowed is {PARITY_TOLERANCE:g}",
+            "nothing was written; the training can be gone on from with --resume",
         )
 
 

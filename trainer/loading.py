@@ -9,6 +9,7 @@ from rich.console import Console
 from ecgscreen.bundle import Bundle
 from ecgscreen.errors import UsageError
 from ecgscreen.vocabulary import Vocabulary
+from ecgscreen.wording import counted
 from trainer import distributed
 from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings, load_ptbxl
@@ -51,7 +52,7 @@ def load_recordings(
         )
         check_parts(site.recordings, config)
         for note in site.notes:
-            console.print(note, highlight=False)
+            console.print(note, highlight=False, markup=False, soft_wrap=True)
         config = replace(config, labels_from=site.labels_from)
         return site.recordings, _with_smaller_batches(request, config, site.recordings)
     folds = (*config.train_folds, *config.validation_folds)
@@ -63,8 +64,8 @@ def load_recordings(
         )
         n_read = len(recordings.windows)
         console.print(
-            f"{n_read} recordings got statements from reports, {n - n_read} none: these are "
-            "left out",
+            f"{counted(n_read, 'recording')} got statements from reports, {n - n_read} none: left "
+            "out",
             highlight=False,
         )
     return recordings, config

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ecgscreen.bundle import Bundle, default_bundle, load_bundle
 from ecgscreen.errors import EngineError, UsageError
-from ecgscreen.publish import check_file_can_be
+from ecgscreen.publish import check_file_can_be, publish_json, storing
 from ecgscreen.recording import LEADS
 from ecgscreen.site_calibration import load_calibration
 from ecgscreen.vocabulary import Vocabulary, load_vocabulary
@@ -25,7 +24,7 @@ from trainer.datasets.ludb import ludb_set
 from trainer.datasets.mitbih import mitbih_set
 from trainer.datasets.table import table_set
 from trainer.evaluate import Evaluation, check_protocol, thresholds_from
-from trainer.evaluate_sets import evaluate_ptbxl, evaluate_set
+from trainer.evaluate_sets import evaluate_ptbxl, evaluate_set, trained_site_folds
 from trainer.lead_subset import parse_leads
 from trainer.metrics import Interval
 from trainer.splits import parse_folds
@@ -40,7 +39,9 @@ SETS: Mapping[str, Callable[[Sequence[Path], Vocabulary, Bundle], LabelledSet]] 
     "cinc": lambda paths, vocabulary, bundle: cinc_set(
         paths, vocabulary, bundle.manifest["training"]["dataset"]
     ),
-    "table": lambda paths, vocabulary, _: table_set(paths, vocabulary),
+    "table": lambda paths, vocabulary, bundle: table_set(
+        paths, vocabulary, trained_site_folds(bundle, paths)
+    ),
 }
 """The sets besides PTB-XL that ``evaluate`` knows."""
 
@@ -98,7 +99,7 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
     """
     check_protocol(request.protocol)
     if request.json_file is not None:
-        check_file_can_be(request.json_file)
+        check_file_can_be(request.json_file, ("task", "protocol", "per_class"))
     leads = parse_leads(request.leads)
     concepts = tuple(filter(None, (word.strip() for word in request.concepts.split(","))))
     vocabulary = load_vocabulary()
@@ -157,9 +158,8 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
             "leads": leads,
             **asdict(evaluation),
         }
-        request.json_file.write_text(
-            json.dumps(_without_nan(document), indent=1) + "\n", encoding="utf-8"
-        )
+        with storing(request.json_file):
+            publish_json(request.json_file, document)
     return evaluation
 
 
@@ -266,14 +266,3 @@ def _calibration_lines(check: CalibrationCheck) -> list[str]:
 
 def _figure(value: float, interval: Interval) -> str:
     return f"{value:.3f} (95 % {interval.low:.3f} to {interval.high:.3f})"
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: null says that there is no figure."""
-    if isinstance(value, dict):
-        return {key: _without_nan(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -10,6 +10,8 @@ from typing import Any
 
 from ecgscreen.bundle import Bundle
 from ecgscreen.errors import NotPublishedError, UsageError
+from ecgscreen.publish import check_folder_can_be
+from ecgscreen.wording import counted
 from trainer.comparison import Comparison, Verdict
 
 COMPARISON_FILE = "comparison.json"
@@ -21,17 +23,29 @@ def rejected_folder(out: Path) -> Path:
 
 
 def check_free(folder: Path) -> None:
-    """Make sure that a bundle can be put there.
+    """Make sure that a bundle can be put there, before it is trained for hours.
 
     Raises
     ------
     UsageError
-        If there is something already.
+        If there is something already, or it could not be put there.
+    StoreError
+        If it may not be written there.
     """
+    if folder.name in ("", ".."):
+        raise UsageError(f"{folder} names no folder to make", "name one that does not exist yet")
+    if folder.is_symlink() or folder.is_mount():
+        raise UsageError(
+            f"{folder} is a link or a mount point, which no bundle can take the place of",
+            "name a folder in it",
+        )
+    check_folder_can_be(folder)
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(
             f"{folder} is not empty", "name a folder that does not exist yet, or move that one"
         )
+    # The bundle is made beside its place.
+    check_folder_can_be(folder.with_name(f"{folder.name}.partial"))
 
 
 @dataclass(frozen=True)
@@ -79,7 +93,8 @@ class Decision:
         for one in self.comparisons:
             interval = f"({_signed(one.interval.low)} to {_signed(one.interval.high)})"
             lines += [
-                f"{one.name}: {one.n} recordings of {one.n_patients} patients, {one.what}",
+                f"{one.name}: {counted(one.n, 'recording')} of "
+                f"{counted(one.n_patients, 'patient')}, {one.what}",
                 f"  {'all':<12} {_pair(one.old, one.new)} {interval}  {one.verdict}",
             ]
             ranked = sorted(one.per_class.items(), key=lambda item: item[1].new - item[1].old)
@@ -103,7 +118,8 @@ def _complaint(one: Comparison) -> str:
     if one.verdict is Verdict.WORSE:
         return f"{one.name}: macro AUC falls by {-one.difference:.3f}"
     if one.per_class:
-        return f"{one.name}: {one.n_patients} patients are too few to tell"
+        which = counted(one.n_patients, "patient is", "patients are")
+        return f"{one.name}: {which} too few to tell"
     return f"{one.name}: of no statement there are enough recordings to tell"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,12 +68,17 @@ class TrainRequest:
     labels_from: str | None = None
     coding_conventions: bool = False
     exclude_concepts: tuple[str, ...] = ()
+    learning_rate: float | None = None
 
     def __post_init__(self) -> None:
         if bool(self.folders) == bool(self.tables):
             raise UsageError(
                 "folders and a table" if self.folders else "neither a folder nor a table",
                 "give folders in PTB-XL's layout, or --table with a site's own recordings",
+            )
+        if not math.isfinite(self.checkpoint_minutes):
+            raise UsageError(
+                f"a checkpoint every {self.checkpoint_minutes} minutes", "give a number of minutes"
             )
         if (self.check or self.accept) and not self.tables:
             raise UsageError(
@@ -109,6 +115,7 @@ class TrainRequest:
         given = {
             "epochs": self.epochs,
             "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
             "text_encoder": self.text_encoder,
             "objective": self.objective,
             "view_weight": self.view_weight,

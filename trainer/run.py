@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
@@ -10,12 +12,15 @@ from typing import TYPE_CHECKING
 import torch
 
 from ecgscreen.bundle import Bundle, default_bundle, load_bundle
+from ecgscreen.errors import StoreError
+from ecgscreen.publish import storing
 from ecgscreen.vocabulary import Vocabulary, load_vocabulary
+from ecgscreen.wording import counted
 from trainer import distributed
 from trainer.base import load_base
 from trainer.check_sets import CheckSet, check_set
 from trainer.checkpoint import Checkpoint
-from trainer.comparison import compare
+from trainer.comparison import cannot_tell, compare
 from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings, select
 from trainer.export import export_bundle
@@ -59,10 +64,14 @@ def run_training(request: TrainRequest, console: Console) -> None:
     old = (base or load_bundle(default_bundle())) if request.tables else None
     # Before the training, which takes hours: the folders may be wrong.
     check = check_set(request.check, old, vocabulary) if old else None
+    held_out = select(recordings, rows_of_folds(recordings.folds, held_out_folds(config)))
+    if check and not request.accept:
+        _foretell(request, held_out, check, vocabulary, console)
     shown = hide_excluded(recordings, config, vocabulary, console)
 
     partial = request.out.with_name(f"{request.out.name}.partial")
-    partial.mkdir(parents=True, exist_ok=True)
+    with storing(partial):
+        partial.mkdir(parents=True, exist_ok=True)
     checkpoint = Checkpoint(
         partial / CHECKPOINT_FILE, 60 * request.checkpoint_minutes, request.resume
     )
@@ -74,9 +83,9 @@ def run_training(request: TrainRequest, console: Console) -> None:
 
     decision = Decision(old, (), accepted=request.accept)
     if old and check:
-        held_out = select(recordings, rows_of_folds(recordings.folds, held_out_folds(config)))
         decision = _compare(old, candidate, held_out, check, vocabulary, accept=request.accept)
-        decision.write(candidate)
+        with _exporting(candidate):
+            decision.write(candidate)
         for line in decision.lines():
             console.print(line, highlight=False)
     target = request.out if decision.published else rejected_folder(request.out)
@@ -89,6 +98,39 @@ def run_training(request: TrainRequest, console: Console) -> None:
     console.print(f"bundle {request.name} is in {target}")
 
 
+def _foretell(
+    request: TrainRequest,
+    held_out: LabelledRecordings,
+    check: CheckSet,
+    vocabulary: Vocabulary,
+    console: Console,
+) -> None:
+    """Say before the training, which takes hours, that nobody will be able to judge it."""
+    for name, recordings in (("held-out patients", held_out), ("check set", check.recordings)):
+        if reason := cannot_tell(recordings, vocabulary):
+            console.print(
+                f"{name}: {reason}: nobody will be able to tell whether the new bundle is worse, "
+                f"and it will be left in {rejected_folder(request.out)}; give more recordings, or "
+                "--accept",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+
+
+@contextmanager
+def _exporting(candidate: Path) -> Iterator[None]:
+    """A bundle that could not be written whole is not left lying; its training is."""
+    try:
+        yield
+    except OSError as error:
+        rmtree(candidate, ignore_errors=True)
+        raise StoreError(
+            f"{candidate}: cannot be written: {error.strerror or error}",
+            "make room, then give the same command with --resume: nothing is trained again",
+        ) from error
+
+
 def _train(
     recordings: LabelledRecordings,
     vocabulary: Vocabulary,
@@ -99,11 +141,13 @@ def _train(
     console: Console,
 ) -> TrainedModel:
     console.print(
-        f"{len(recordings.windows)} recordings, {len(recordings.skipped)} left out; training on "
-        f"folds {', '.join(map(str, config.train_folds))} with {torch.get_num_threads()} threads"
+        f"{counted(len(recordings.windows), 'recording')}, {len(recordings.skipped)} left out; "
+        f"training on folds {', '.join(map(str, config.train_folds))} with "
+        f"{counted(torch.get_num_threads(), 'thread')}"
     )
     if config.objective == "clip" and (n := sum(not text for text in recordings.reports)):
-        console.print(f"{n} recordings have no report: the names of their statements stand for it")
+        have = counted(n, "recording has", "recordings have")
+        console.print(f"{have} no report: the names of their statements stand for it")
     log = checkpoint.path.parent
     text_encoder = CachedTextEncoder(
         config.text_encoder, request.text_cache, download=request.download
@@ -143,22 +187,23 @@ def _export(
 ) -> None:
     # What a run that was cut off here has left was never looked at by anybody.
     rmtree(candidate, ignore_errors=True)
-    export_bundle(
-        trained,
-        recordings,
-        vocabulary,
-        config,
-        candidate,
-        name=request.name,
-        dataset=[source.name for source in request.sources],
-        licence=request.licence,
-        with_reference=request.with_reference,
-        base=base,
-        own_folds=bool(request.tables),
-    )
-    epochs = [epoch.to_dict() for epoch in trained.history]
-    run = {"config": config.to_dict(), "history": epochs}
-    (candidate / RUN_FILE).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+    with _exporting(candidate):
+        export_bundle(
+            trained,
+            recordings,
+            vocabulary,
+            config,
+            candidate,
+            name=request.name,
+            dataset=[source.name for source in request.sources],
+            licence=request.licence,
+            with_reference=request.with_reference,
+            base=base,
+            own_folds=bool(request.tables),
+        )
+        epochs = [epoch.to_dict() for epoch in trained.history]
+        run = {"config": config.to_dict(), "history": epochs}
+        (candidate / RUN_FILE).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
     for file in (CSV_FILE, CURVES_FILE):
         (candidate.parent / file).replace(candidate / file)
 

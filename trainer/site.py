@@ -15,14 +15,9 @@ from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import SkippedRecording
 from ecgscreen.vocabulary import Vocabulary
 from ecgscreen.wording import counted
+from trainer.cells import age_or_nan
 from trainer.config import TrainConfig
-from trainer.data import (
-    LabelledRecordings,
-    RecordingRow,
-    age_or_nan,
-    prepare_rows,
-    select,
-)
+from trainer.data import LabelledRecordings, RecordingRow, prepare_rows, select
 from trainer.datasets.case import implied
 from trainer.datasets.table import statements_of
 from trainer.datasets.table_file import TableRow, recording_of, table_rows

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ecgscreen.errors import DivergedError
 from trainer import distributed
 from trainer.augment import AugmentedBatch, augment
 from trainer.config import TrainConfig
@@ -21,8 +22,8 @@ from trainer.losses import feature_approximation_loss, view_loss
 from trainer.measurements import MeasurementHead, measure
 from trainer.model import AveragedModel
 from trainer.objectives import Objective
+from trainer.optimiser import optimiser_of
 
-_WARM_UP = 0.2
 _MAX_GRADIENT_NORM = 5.0
 _SCORE_BATCH = 128
 
@@ -103,7 +104,7 @@ class Steps:
         self._parameters = [p for module in trained for p in module.parameters()]
         self._averaged = AveragedModel(self._model, config.average_decay)
         self.steps_per_epoch = len(rows) // config.batch_size
-        self._optimiser, self._schedule = _optimiser(
+        self._optimiser, self._schedule = optimiser_of(
             trained, config, config.epochs * self.steps_per_epoch
         )
         self.epoch = self.number = self._step = 0
@@ -124,21 +125,30 @@ class Steps:
             self._order = self._rng.permutation(self._rows)[:n]
 
     def take(self) -> float:
-        """One step; returns its loss."""
+        """One step; returns its loss.
+
+        Raises
+        ------
+        DivergedError
+            If the loss or its gradient is not finite; the weights are those before the step.
+        """
         first = self._step * self.config.batch_size
         batch = self._order[first : first + self.config.batch_size]
         loss = self._loss(distributed.own_part(batch))
+        value = distributed.mean(loss.item())
+        self._check_finite("loss", value)
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is missing
         distributed.average_gradients(self._parameters)
-        nn.utils.clip_grad_norm_(self._model.parameters(), _MAX_GRADIENT_NORM)
+        norm = nn.utils.clip_grad_norm_(self._model.parameters(), _MAX_GRADIENT_NORM)
+        # Before the step: a checkpoint never holds weights that are no numbers.
+        self._check_finite("gradient", norm.item())
         self._optimiser.step()
         if self._schedule is not None:
             self._schedule.step()
         self._averaged.update(self._model)
         self._step += 1
         self.number += 1
-        value = distributed.mean(loss.item())
         self._total += value
         return value
 
@@ -211,6 +221,17 @@ class Steps:
         self.epoch, self.number, self._step = state["place"]
         self._total = state["total"]
 
+    def _check_finite(self, what: str, value: float) -> None:
+        if math.isfinite(value):
+            return
+        rate = float(self._optimiser.param_groups[0]["lr"])
+        raise DivergedError(
+            f"epoch {self.epoch + 1}, step {self._step + 1} of {self.steps_per_epoch}: the {what} "
+            f"is {value} at a learning rate of {rate:.2g}, so that nothing can be learned any more",
+            f"train again with --learning-rate {self.config.learning_rate / 10:.2g}, or with "
+            "--precision f32; the last checkpoint is whole and stays until then",
+        )
+
     def _loss(self, rows: NDArray[np.intp]) -> Tensor:
         config, model = self.config, self._model
         views = [self._view(rows) for _ in range(2 if config.two_views else 1)]
@@ -282,30 +303,3 @@ def score_rows(
     features = pooled_features(objective.model.encoder, recordings, rows)
     scores: NDArray[np.float32] = objective.score(features).float().cpu().numpy()
     return scores
-
-
-def _optimiser(
-    modules: list[nn.Module], config: TrainConfig, total_steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.OneCycleLR | None]:
-    if config.optimiser == "adam":
-        parameters = [p for module in modules for p in module.parameters()]
-        adam = torch.optim.Adam(
-            parameters, lr=config.learning_rate, weight_decay=config.weight_decay
-        )
-        return adam, None
-    adamw = torch.optim.AdamW(
-        _parameter_groups(modules, config.weight_decay), lr=config.learning_rate
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        adamw, max_lr=config.learning_rate, total_steps=total_steps, pct_start=_WARM_UP
-    )
-    return adamw, schedule
-
-
-def _parameter_groups(modules: list[nn.Module], weight_decay: float) -> list[dict[str, object]]:
-    parameters = [p for module in modules for p in module.parameters()]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        # Shrinking a normalisation's gain or a bias towards zero helps nobody.
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]

@@ -16,7 +16,7 @@ from ecgscreen.text_encoder import TextEncoder
 from ecgscreen.vocabulary import Vocabulary
 from trainer import distributed
 from trainer.base import blend_with_base, start_from
-from trainer.checkpoint import Checkpoint
+from trainer.checkpoint import RECORDINGS, Checkpoint, content_sha256
 from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings
 from trainer.metrics import macro_auc, measurable
@@ -158,6 +158,8 @@ def fit(
         "n": len(rows),
         "processes": distributed.size(),
     }
+    if checkpoint:
+        fingerprint[RECORDINGS] = content_sha256(recordings, rows)
     if checkpoint and (state := checkpoint.load(fingerprint)):
         steps.restore(state)
         for epoch in steps.history:

@@ -88,6 +88,9 @@ def train(
     batch_size: Annotated[
         int | None, typer.Option(min=2, help="Default: the preset's (64, the others 32).")
     ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="Default: the preset's (.003, fine-tune .0003).")
+    ] = None,
     view_weight: Annotated[
         float | None, typer.Option(min=0, help="Of the loss between two views of a recording.")
     ] = None,
@@ -98,7 +101,9 @@ def train(
         list[int] | None,
         typer.Option(min=0, max=4, help="Which features: 0 stem, 1-4 stages; give it repeatedly."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Of weights, order and augmentation.")
+    ] = 0,
     train_precision: Annotated[str | None, typer.Option("--precision", help="bf16 or f32.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     checkpoint_minutes: Annotated[
@@ -154,6 +159,7 @@ def train(
                 validation_folds=validation_folds,
                 epochs=epochs,
                 batch_size=batch_size,
+                learning_rate=learning_rate,
                 seed=seed,
                 text_encoder=text_encoder,
                 licence=licence,

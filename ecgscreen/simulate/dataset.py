@@ -12,12 +12,22 @@ import numpy as np
 from ecgscreen.errors import UsageError
 from ecgscreen.recording import LEADS
 from ecgscreen.simulate.faults import Fault, write_faulty
-from ecgscreen.simulate.settings import Artefacts, Rhythm, SimulationSettings
+from ecgscreen.simulate.settings import STATEMENTS, Artefacts, Rhythm, SimulationSettings
 from ecgscreen.simulate.simulator import simulate_many
 from ecgscreen.simulate.wfdb_writer import write_wfdb
 
 TRUTH_NAME = "truth.csv"
-TRUTH_COLUMNS = ("path", "rhythm", "statements", "heart_rate", "artefact", "fault", "seed")
+TRUTH_COLUMNS = (
+    "path",
+    "patient_id",
+    "report",
+    "statements",
+    "rhythm",
+    "heart_rate",
+    "artefact",
+    "fault",
+    "seed",
+)
 
 MIX: tuple[Rhythm, ...] = (
     Rhythm.SINUS,
@@ -61,10 +71,11 @@ def write_dataset(
     """Write simulated recordings as WFDB files, and a truth table.
 
     The same arguments write the same bytes. The table, ``truth.csv``, has a row a
-    recording: path relative to `folder`, rhythm, SCP-ECG statements that hold (joined by
-    ``;``), heart rate a minute (empty with fewer than two beats), artefact, fault (empty if
-    there is none), seed. The statements of a faulty recording are those of the heart, not of
-    what can be read.
+    recording: path relative to `folder`, patient (each recording is of one of its own), a report
+    in words, SCP-ECG statements that hold (joined by ``;``), rhythm, heart rate a minute (empty
+    with fewer than two beats), artefact, fault (empty if there is none), seed. The statements of
+    a faulty recording are those of the heart, not of what can be read. With these columns it is a
+    site's table for ``train``, ``calibrate`` and ``evaluate``.
 
     Parameters
     ----------
@@ -122,8 +133,11 @@ def write_dataset(
             table.writerow(
                 (
                     path.name if target is folder else f"{target.name}/{path.name}",
-                    simulated.rhythm.value,
+                    # Two folders simulate two sets of patients.
+                    f"p{simulated.settings.seed:x}",
+                    report_of(simulated.rhythm),
                     ";".join(simulated.statements),
+                    simulated.rhythm.value,
                     "" if simulated.beat_times_s.size < 2 else f"{simulated.heart_rate:.1f}",
                     artefact_names(simulated.settings.artefacts),
                     "" if fault is None else fault.value,
@@ -198,6 +212,14 @@ def _draw_artefacts(sampling_rate: float, rng: np.random.Generator) -> Artefacts
     else:
         spoilt = Artefacts(white_mv, swapped_arms=True)
     return spoilt
+
+
+def report_of(rhythm: Rhythm) -> str:
+    """What somebody would have written below such a recording."""
+    if rhythm is Rhythm.SINUS:
+        return "Sinus rhythm. Normal ECG."
+    finding = f"{rhythm.value[0].upper()}{rhythm.value[1:]}."
+    return f"Sinus rhythm. {finding}" if "SR" in STATEMENTS[rhythm] else finding
 
 
 def artefact_names(artefacts: Artefacts) -> str:

@@ -100,6 +100,8 @@ def test_the_truth_table_tells_the_truth(tmp_path: Path) -> None:
     rows = truth_of(table)
     assert tuple(rows[0]) == TRUTH_COLUMNS
     assert len(rows) == 30
+    assert TRUTH_COLUMNS[:4] == ("path", "patient_id", "report", "statements")
+    assert len({row["patient_id"] for row in rows}) == 30
     assert {row["rhythm"] for row in rows} == {rhythm.value for rhythm in Rhythm}
     assert not any(row["fault"] for row in rows)
     assert len(list(tmp_path.glob("*.hea"))) == len(list(tmp_path.glob("*.dat"))) == 30

@@ -131,7 +131,7 @@ def test_a_checkpoint_of_another_run_is_refused(
     file = tmp_path / "run.checkpoint"
     cut_off(recordings, config, file, after_step=1)
     other = replace(config, learning_rate=1e-4)
-    with pytest.raises(UsageError, match="learning_rate differ"):
+    with pytest.raises(UsageError, match=r"learning rate was 0\.003, is 0\.0001"):
         train(recordings, VOCABULARY, other, checkpoint=Checkpoint(file, resume=True))
 
 

@@ -139,8 +139,12 @@ def test_a_bundle_that_nobody_can_judge_is_left_aside(
     monkeypatch.setattr(check_sets, "N_SIMULATED", 48)
     out = tmp_path / "ours"
     request = replace(request_of, tables=(site / "few.csv",), out=out)
-    with pytest.raises(NotPublishedError, match="patients are too few to tell") as refusal:
-        run_training(request, Console(file=io.StringIO()))
+    said = io.StringIO()
+    with pytest.raises(NotPublishedError, match=r"patients? (is|are) too few to tell") as refusal:
+        run_training(request, Console(file=said, width=200))
+    before, _, _ = said.getvalue().partition("epoch 1 of 1")
+    assert "too few, at least 10 are needed: nobody will be able to tell" in before
+    assert "ours.rejected; give more recordings, or --accept" in before.replace("\n", "")
     assert refusal.value.exit_code == ExitCode.CHECK_FAILED
     assert "--accept" in refusal.value.advice
     aside = tmp_path / "ours.rejected"

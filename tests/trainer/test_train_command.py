@@ -16,7 +16,7 @@ import torch
 from rich.console import Console
 
 from ecgscreen.bundle import load_bundle
-from ecgscreen.errors import UsageError
+from ecgscreen.errors import StoreError, UsageError
 from tests.tiny_bundle import TEXT_SIZE
 from trainer.model import LinearTextProjection
 from trainer.request import TrainRequest
@@ -91,7 +91,7 @@ def test_the_papers_preset_makes_a_bundle_and_a_failure_at_its_end_costs_no_trai
 
     with monkeypatch.context() as broken:
         broken.setattr("trainer.run.export_bundle", fail)
-        with pytest.raises(OSError, match="disk full"):
+        with pytest.raises(StoreError, match="disk full"):
             run_training(request, Console(file=io.StringIO()))
     assert (tmp_path / "bundle.partial" / "run.checkpoint").exists()
     monkeypatch.setattr(Steps, "take", fail)  # nothing is trained a second time

@@ -84,6 +84,8 @@ class LabelledSet:
         Classes (ids) of tasks that are this set's own, by name; the first is the default.
     notes
         What a reader of the figures should know: rows left out, codes not understood.
+    held_out_only
+        Whether what the bundle was trained on has been left out of the cases already.
     """
 
     name: str
@@ -91,6 +93,7 @@ class LabelledSet:
     cases: Callable[[PreprocessConfig], Iterator[Case | SkippedRecording]]
     own_tasks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    held_out_only: bool = False
 
 
 ALL_ANNOTATED = "all"

@@ -89,6 +89,7 @@ def table_set(
         annotated=in_order(vocabulary, frozenset().union(*(file.carried for file in rows))),
         cases=partial(_cases, tuple(rows), tuple(missing)),
         notes=tuple(notes),
+        held_out_only=bool(trained_folds),
     )
 
 
