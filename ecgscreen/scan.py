@@ -20,7 +20,7 @@ from ecgscreen.growing import Growth, open_store
 from ecgscreen.lock import locked
 from ecgscreen.preparation import PreparedRecord
 from ecgscreen.prompts import embed_list
-from ecgscreen.publish import JsonValue, make_private_folder, storing
+from ecgscreen.publish import JsonValue, check_folder_can_be, make_private_folder, storing
 from ecgscreen.reports import Provenance, RunSummary, write_reports
 from ecgscreen.results import RecordResult, Status, printable
 from ecgscreen.run_store import RunStore
@@ -159,10 +159,10 @@ def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
     Raises
     ------
     UsageError
-        If a folder does not exist, the list cannot be understood, or the screening was made with
-        another bundle, preprocessing or list.
+        If a folder does not exist, ``out`` is a file, the list cannot be understood, or the
+        screening was made with another bundle, preprocessing or list.
     CalibrationError
-        If the calibration is of another bundle.
+        If the calibration is of another bundle, or of none of the list's diagnoses.
     LockedError
         If another run holds the screening.
     NotScoredError
@@ -173,6 +173,7 @@ def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
     started = datetime.now(UTC)
     listener = listener or Listener()
     _check_roots(options.roots)
+    check_folder_can_be(options.out)
     bundle = load_bundle(options.bundle)
     path = options.calibration
     calibration = None if path is None else load_calibration(path, bundle)

@@ -23,6 +23,7 @@ FORMAT_VERSION = 1
 _MAX_BYTES = 256 << 20
 """Two million recordings; more than that is not what `ecgscreen calibrate` wrote."""
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}")
+_MAX_SHOWN = 10
 _ADVICE = "make it again with ecgscreen calibrate"
 
 
@@ -40,6 +41,8 @@ class SiteCalibration:
         The bundle whose scores it is about; of another bundle's it says nothing.
     created
         The date.
+    list_name
+        The list that it was learned for.
     dataset, folds
         Names of the folders or tables that it was learned on, and the folds of such as have
         them.
@@ -56,6 +59,7 @@ class SiteCalibration:
     bundle_name: str
     bundle_sha256: str
     created: str
+    list_name: str
     dataset: tuple[str, ...]
     folds: tuple[int, ...]
     n: int
@@ -134,9 +138,20 @@ def calibrated_rows(
         K of them, in the order of the list.
     calibration
         None changes nothing.
+
+    Raises
+    ------
+    CalibrationError
+        If it was learned for other diagnoses: not one line would change.
     """
     if calibration is None:
         return tuple(rows)
+    if not any(_found(diagnosis, calibration) for diagnosis in diagnoses):
+        raise CalibrationError(
+            f"{calibration.path}: of no diagnosis of this list: it was learned for "
+            f"{calibration.list_name}, and has {_shown(calibration)}",
+            "give that list, or make a calibration for this one with ecgscreen calibrate",
+        )
     return tuple(
         _calibrated(row, diagnosis, calibration)
         for row, diagnosis in zip(rows, diagnoses, strict=True)
@@ -146,8 +161,8 @@ def calibrated_rows(
 def _calibrated(
     row: DiagnosisRow, diagnosis: Diagnosis, calibration: SiteCalibration
 ) -> DiagnosisRow:
-    found = calibration.diagnoses.get(frozenset(diagnosis.concept_ids))
-    if found is None or diagnosis.free_texts or diagnosis.has_counter:
+    found = _found(diagnosis, calibration)
+    if found is None:
         return row
     asked = diagnosis.asked
     if asked is not None and asked.kind != "criterion":
@@ -164,6 +179,18 @@ def _calibrated(
     )
 
 
+def _found(diagnosis: Diagnosis, calibration: SiteCalibration) -> Calibrated | None:
+    if diagnosis.free_texts or diagnosis.has_counter:
+        return None
+    return calibration.diagnoses.get(frozenset(diagnosis.concept_ids))
+
+
+def _shown(calibration: SiteCalibration) -> str:
+    names = [" or ".join(sorted(concepts)) for concepts in calibration.diagnoses]
+    more = f" and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
+    return f"{', '.join(names[:_MAX_SHOWN]) or 'nothing'}{more}"
+
+
 def _understand(path: Path, content: bytes, document: dict[str, Any]) -> SiteCalibration:
     return SiteCalibration(
         path=path,
@@ -171,6 +198,7 @@ def _understand(path: Path, content: bytes, document: dict[str, Any]) -> SiteCal
         bundle_name=str(document["bundle"]["name"]),
         bundle_sha256=str(document["bundle"]["sha256"]),
         created=str(document["created"]),
+        list_name=str(document["list"]["name"]),
         dataset=tuple(str(name) for name in document["dataset"]),
         folds=tuple(int(fold) for fold in document["folds"]),
         n=int(document["n"]),

@@ -182,6 +182,17 @@ def test_a_missing_folder_is_2(run: Run, bundle_dir: Path, good: Path, tmp_path:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("out", ["file", "file/below"])
+def test_an_out_that_is_a_file_is_2_before_the_work(
+    run: Run, bundle_dir: Path, good: Path, tmp_path: Path, out: str
+) -> None:
+    (tmp_path / "file").touch()
+    options = ("--labels", "rhythm.txt", "--bundle", bundle_dir, "--out", tmp_path / out)
+    result = run("scan", good, *options)
+    assert result.code == ExitCode.USAGE
+    assert f"{tmp_path / 'file'} is no folder" in result.err
+
+
 def test_an_empty_name_is_not_the_current_folder(run: Run, good: Path, tmp_path: Path) -> None:
     unset = ""
     assert run("scan", unset, "--labels", "rhythm", "--out", tmp_path / "s").code == ExitCode.USAGE

@@ -36,7 +36,7 @@ def understood(bundle: Bundle, folder: Path, *entries: str) -> tuple[DiagnosisLi
 def site(path: Path, concept: str, criterion: str) -> SiteCalibration:
     found = Calibrated(0.125, criterion, PlattScaling(2.0, -1.0))
     return SiteCalibration(
-        *(path, "0" * 64, "tiny", "0" * 64, "2026-01-01", (), (), 100),
+        *(path, "0" * 64, "tiny", "0" * 64, "2026-01-01", "mine", (), (), 100),
         diagnoses={frozenset({concept}): found},
         signals=frozenset(),
     )

@@ -238,6 +238,7 @@ def document(bundle_dir: Path) -> dict[str, Any]:
         "format": "ecgscreen calibration",
         "format_version": 1,
         "created": "2026-01-01",
+        "list": {"name": "rhythm", "sha256": "0" * 64},
         "bundle": {"name": bundle.name, "sha256": bundle.sha256},
         "dataset": ["site.csv"],
         "folds": [],
@@ -266,6 +267,27 @@ def test_another_bundles_calibration_is_refused(
     other = load_bundle(rewritten(bundle_dir, tmp_path / "other", name="other"))
     with pytest.raises(CalibrationError, match=r"made with the bundle tiny .* not with other"):
         load_calibration(file, other)
+
+
+def test_a_calibration_for_other_diagnoses_is_refused_before_the_scan(
+    run: Run, bundle_dir: Path, tmp_path: Path, document: dict[str, Any]
+) -> None:
+    file, labels = tmp_path / "site.json", tmp_path / "mine.txt"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    write_dataset(tmp_path / "records", 2, seed=1, sampling_rate=100.0)
+    out = tmp_path / "out"
+    options = ("--labels", labels, "--bundle", bundle_dir, "--calibration", file, "--out", out)
+    labels.write_text("left ventricular hypertrophy\n", encoding="utf-8")
+    for words in (
+        ("scan", tmp_path / "records", *options),
+        ("labels", "check", labels, "--bundle", bundle_dir, "--calibration", file),
+    ):
+        code, printed = run(*words)
+        assert code == ExitCode.USAGE
+        assert "of no diagnosis of this list: it was learned for rhythm, and has AFIB" in printed
+    assert not out.exists()
+    labels.write_text("left ventricular hypertrophy\natrial fibrillation\n", encoding="utf-8")
+    assert run("scan", tmp_path / "records", *options)[0] == ExitCode.OK
 
 
 @pytest.mark.parametrize(
