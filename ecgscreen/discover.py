@@ -69,6 +69,8 @@ class Discovery:
     roots
         Folders, or single files that name a recording. One that lies inside another is
         covered by it and adds nothing.
+    working_directory
+        What relative ones are relative to; by default the present one.
 
     Attributes
     ----------
@@ -76,8 +78,10 @@ class Discovery:
         After (or during) an iteration: files seen that are no recordings and no part of one.
     """
 
-    def __init__(self, roots: Sequence[Path]) -> None:
-        self._roots = _distinct(roots)
+    def __init__(self, roots: Sequence[Path], working_directory: Path | None = None) -> None:
+        places = [root if working_directory is None else working_directory / root for root in roots]
+        self._as_given = dict(zip(places, roots, strict=True))
+        self._roots = _distinct(places)
         self._several = len(roots) > 1
         self.ignored = 0
 
@@ -87,11 +91,12 @@ class Discovery:
         yield from streams[0] if len(streams) == 1 else merge(*streams, key=_order)
 
     def _stream(self, root: Path) -> Iterator[Found]:
+        given = self._as_given[root]
         if root.is_dir():
-            prefix = shown_name(str(root).rstrip("/") + "/") if self._several else ""
+            prefix = shown_name(str(given).rstrip("/") + "/") if self._several else ""
             yield from self._walk(root, prefix)
         else:
-            name = shown_name(str(root) if self._several else root.name)
+            name = shown_name(str(given) if self._several else given.name)
             yield from _in_file(root, name)
 
     def _walk(self, root: Path, prefix: str) -> Iterator[Found]:

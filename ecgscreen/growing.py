@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgscreen.discover import Found
 from ecgscreen.errors import UsageError
@@ -121,6 +122,12 @@ class Growth:
                 self.n_kept += 1
                 on_kept()
 
+    @property
+    def gone(self) -> NDArray[np.intp]:
+        """After the walk: the rows, by number, that it did not name and that have not vanished."""
+        live = self._index.live
+        return live[~(self._seen | self._index.status(Status.VANISHED))[live]]
+
     def mark_gone(self, basis: Basis) -> None:
         """After the walk: mark the recordings that it did not name as vanished.
 
@@ -132,10 +139,7 @@ class Growth:
         StoreError
             If the store is damaged or cannot be written.
         """
-        gone = self._index.live[
-            ~(self._seen | self._index.status(Status.VANISHED))[self._index.live]
-        ]
-        for row in self._store.iter_rows(gone):
+        for row in self._store.iter_rows(self.gone):
             path = row.result.path
             if path.startswith(tuple(self._not_listed)):
                 continue

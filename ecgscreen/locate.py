@@ -32,7 +32,7 @@ def read_shown(
     -------
     The recording, or why it cannot be read; it may have vanished since.
     """
-    found = _located(name, roots, working_directory)
+    found = place_of(name, roots, working_directory)
     if found is not None:
         return read_recording(*found)
     return SkippedRecording(Path(name), SkipReason.VANISHED, "none of the folders holds it")
@@ -51,19 +51,14 @@ def path_of(name: str, roots: Sequence[Path], working_directory: Path | None = N
     The file, or ``file/member`` for one of several that a file holds; None if none of the
     folders can hold it.
     """
-    found = _located(name, roots, working_directory)
+    found = place_of(name, roots, working_directory)
     return None if found is None else found[0]
 
 
-def file_name(shown: str) -> str:
-    """Undo `ecgscreen.discover.shown_name`."""
-    return _SPELLED_BYTE.sub(_as_in_the_file_system, shown)
-
-
-def _located(
-    name: str, roots: Sequence[Path], working_directory: Path | None
+def place_of(
+    name: str, roots: Sequence[Path], working_directory: Path | None = None
 ) -> tuple[Path, Path] | None:
-    """The file that names a recording, and the folder to which reading it is confined."""
+    """Say as `path_of` which file it is, and to which folder reading it is confined."""
     for given in roots:
         root = given if working_directory is None else working_directory / given
         is_folder = root.is_dir()
@@ -78,6 +73,11 @@ def _located(
                 member = file_name(name.removeprefix(f"{shown}/"))
                 return root / member, root.parent
     return None
+
+
+def file_name(shown: str) -> str:
+    """Undo `ecgscreen.discover.shown_name`."""
+    return _SPELLED_BYTE.sub(_as_in_the_file_system, shown)
 
 
 def _as_in_the_file_system(match: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -87,6 +88,23 @@ def json_bytes(document: Mapping[str, JsonValue]) -> bytes:
     """Return a document as strict JSON: UTF-8, a number that is not finite as null."""
     text = json.dumps(_strict(document), ensure_ascii=False, allow_nan=False, indent=2)
     return f"{text}\n".encode()
+
+
+def json_line(document: Mapping[str, JsonValue]) -> str:
+    """Return a document as strict JSON on one line, in ASCII: any terminal and pipe takes it."""
+    return json.dumps(_strict(document), allow_nan=False)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content, hexadecimal.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,6 +171,11 @@ class RunStore:
         return self._index
 
     @property
+    def file_names(self) -> frozenset[str]:
+        """The files that the manifest names."""
+        return self._manifest.names
+
+    @property
     def n_records(self) -> int:
         """Number of records that the manifest accounts for, each path once."""
         return len(self.index)
@@ -180,6 +185,8 @@ class RunStore:
         provenance: Mapping[str, JsonValue],
         run: Mapping[str, JsonValue] | None = None,
         attachments: Mapping[str, bytes] | None = None,
+        *,
+        earlier: Sequence[Mapping[str, JsonValue]] = (),
     ) -> None:
         """Begin a run that goes on from here.
 
@@ -192,13 +199,16 @@ class RunStore:
         attachments
             The files that belong to the results now, by what they are; None leaves them as
             they are.
+        earlier
+            Runs of other stores, with their numbers, whose rows are added here.
 
         Raises
         ------
         StoreError
             If the folder cannot be written.
         """
-        number = 1 + max((number_of(each) for each in self.runs), default=0)
+        runs = (*self.runs, *earlier)
+        number = 1 + max((number_of(each) for each in runs), default=0)
         entries = {} if attachments is not None else dict(self._manifest.attachments)
         with storing(self.folder):
             make_private_folder(self.folder)
@@ -211,7 +221,7 @@ class RunStore:
             self._manifest = replace(
                 self._manifest,
                 provenance=provenance,
-                runs=(*self.runs, {**(run or {}), "number": number}),
+                runs=(*runs, {**(run or {}), "number": number}),
                 attachments=entries,
             )
             self._manifest.write(self.folder / NEXT_MANIFEST)
@@ -221,6 +231,12 @@ class RunStore:
         """Say more of the run in progress; written with the next shard, or at the end."""
         *others, run = self.runs
         self._manifest = replace(self._manifest, runs=(*others, {**run, **known}))
+
+    def revise_runs(
+        self, revise: Callable[[Mapping[str, JsonValue]], Mapping[str, JsonValue]]
+    ) -> None:
+        """Say something else of the runs before; written when the next one begins."""
+        self._manifest = replace(self._manifest, runs=tuple(map(revise, self.runs)))
 
     def attachment(self, what: str) -> bytes:
         """Return the content of an attachment.
@@ -349,7 +365,24 @@ class RunStore:
                 for row in rows[begin:end] - first_rows[number]:
                     yield shard.row(int(row))
 
-    def iter_sorted(self) -> Iterator[list[RecordResult]]:
+    def iter_names(self) -> Iterator[tuple[str, str]]:
+        """Yield the path and the record id of every record, in the order they were added.
+
+        Raises
+        ------
+        StoreError
+            Naming a shard that is missing or altered.
+        """
+        live, first_rows = self.index.live, self.index.first_rows
+        for number, entry in enumerate(self._manifest.shards):
+            begin, end = np.searchsorted(live, first_rows[number : number + 2])
+            if begin < end:
+                shard = read_shard(self.folder, entry)
+                yield from shard.names(live[begin:end] - first_rows[number])
+
+    def iter_sorted(
+        self, key: Callable[[str, str], str] | None = None
+    ) -> Iterator[list[RecordResult]]:
         """Yield all records in blocks, sorted by path as the reports spell it (code points).
 
         Memory holds one block (`BLOCK_RECORDS`, `BLOCK_WINDOWS`), one shard, and for every
@@ -357,12 +390,17 @@ class RunStore:
         writes them, are read about once more; in the worst case every block reads every shard,
         but makes records only of the rows it wants.
 
+        Parameters
+        ----------
+        key
+            Of path and record id, to sort by that instead.
+
         Raises
         ------
         StoreError
             Naming a shard that is missing or altered.
         """
-        order, n_windows = self._sorted_rows()
+        order, n_windows = self._sorted_rows(key or _sort_key)
         windows_until = np.cumsum(n_windows)
         begin = 0
         while begin < len(order):
@@ -372,7 +410,9 @@ class RunStore:
             yield self._records(order[begin:end])
             begin = end
 
-    def _sorted_rows(self) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    def _sorted_rows(
+        self, key: Callable[[str, str], str]
+    ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """Return the rows that count in sorted order, and each one's number of windows."""
         live, first_rows = self.index.live, self.index.first_rows
         # StringDType packs the paths as UTF-8, in a third of what str objects take.
@@ -383,7 +423,7 @@ class RunStore:
             if begin < end:
                 shard = read_shard(self.folder, entry)
                 rows = live[begin:end] - first_rows[number]
-                keys[begin:end] = [_sort_key(*names) for names in shard.names(rows)]
+                keys[begin:end] = [key(*names) for names in shard.names(rows)]
                 n_windows[begin:end] = shard.n_windows[rows]
         order = keys.argsort(kind="stable")
         return live[order], n_windows[order]

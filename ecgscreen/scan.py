@@ -80,6 +80,8 @@ class ScanOptions:
         End at the first recording that cannot be scored; the published reports stay.
     fail_if_empty
         End with an exit code of its own where there is nothing to do.
+    pseudonymise_paths
+        Ids in the place of names in the reports; the store keeps the names.
     wait_lock_s
         How long to wait for another run on the same screening, in seconds.
 
@@ -106,6 +108,7 @@ class ScanOptions:
     since: datetime | None = None
     strict: bool = False
     fail_if_empty: bool = False
+    pseudonymise_paths: bool = False
     wait_lock_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -192,6 +195,7 @@ def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
         working_directory=Path.cwd(),
         language=options.language,
         calibration=None if calibration is None else calibration.named,
+        pseudonymised=options.pseudonymise_paths,
     )
     reference = bundle.reference
     scoring = Scoring(

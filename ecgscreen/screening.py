@@ -26,9 +26,11 @@ from ecgscreen.discover import shown_name
 from ecgscreen.errors import StoreError
 from ecgscreen.locate import file_name, read_shown
 from ecgscreen.manifest import REMEDY
+from ecgscreen.pseudonyms import load_pseudonyms
 from ecgscreen.publish import JsonValue
 from ecgscreen.recording import Recording, SkippedRecording
 from ecgscreen.reports import DiagnosisRow, Provenance, Report, RowsOfRun
+from ecgscreen.reports.pseudonymous import pseudonymous
 from ecgscreen.results import Status
 from ecgscreen.run_store import RunStore, number_of
 from engines.base import EngineInfo
@@ -62,6 +64,8 @@ class Basis:
         Of what is written for a reader.
     calibration
         As `Provenance` has it.
+    pseudonymised
+        Whether the screening's own reports have ids for names.
     """
 
     bundle_name: str
@@ -74,6 +78,7 @@ class Basis:
     working_directory: Path
     language: str = "en"
     calibration: Mapping[str, JsonValue] | None = None
+    pseudonymised: bool = False
 
     def to_json(self) -> dict[str, JsonValue]:
         """As `RunStore.provenance` keeps it; paths in the spelling of `shown_name`."""
@@ -212,7 +217,7 @@ def stored_report(
         If the store is damaged.
     """
     basis, scoring = read_basis(store), read_scoring(store)
-    return Report(
+    report = Report(
         store=store,
         diagnoses=scoring.diagnoses,
         directions=scoring.directions,
@@ -221,6 +226,7 @@ def stored_report(
         language=basis.language,
         read=read,
     )
+    return pseudonymous(report, load_pseudonyms(store.folder)) if basis.pseudonymised else report
 
 
 def reader_of(basis: Basis) -> Callable[[str], Recording | SkippedRecording]:

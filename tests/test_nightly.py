@@ -122,7 +122,7 @@ def test_the_timer_starts_the_service_every_night() -> None:
 
 
 def test_the_page_shows_one_command_in_all_its_forms() -> None:
-    (first,) = re.findall(r"^ecgscreen scan .*", PAGE, re.M)
+    first, *_ = re.findall(r"^ecgscreen scan .*", PAGE, re.M)
     service = unit(SERVICE)["Service"]["ExecStart"]
     assert service == first.replace("ecgscreen", PROGRAM, 1)
     (entry,) = cron_lines(PAGE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 
 import typer
@@ -14,6 +15,18 @@ def complain(error: EcgscreenError) -> None:
     typer.echo(f"ecgscreen: {error.message}", err=True)
     if error.advice:
         typer.echo(f"  {error.advice}", err=True)
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print a line, whatever names it holds and whatever the terminal can write.
+
+    What could steer a terminal, and what its encoding lacks, is spelled out.
+    """
+    from ecgscreen.results import printable
+
+    stream = sys.stderr if err else sys.stdout
+    encoding = stream.encoding or "ascii"
+    typer.echo(printable(line).encode(encoding, "backslashreplace").decode(encoding), err=err)
 
 
 def need_extra(extra: str, *packages: str) -> None:

@@ -32,6 +32,20 @@ LanguageName = Literal["en", "de"]
 Language = Annotated[
     LanguageName, typer.Option("--language", help="Of what is written for a reader.")
 ]
+Screening = Annotated[
+    Path,
+    typer.Argument(metavar="DIR", help="Folder of a screening: the --out of a scan."),
+]
+Pseudonymise = Annotated[
+    bool,
+    typer.Option(
+        "--pseudonymise-paths", help="Ids in the place of names, for reports that travel."
+    ),
+]
+WaitLock = Annotated[
+    float,
+    typer.Option("--wait-lock", min=0, help="Seconds to wait for a run that holds the folder."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
 

@@ -16,6 +16,7 @@ from ecgscreen.commands.options import (
     Engine,
     Language,
     Precision,
+    Pseudonymise,
     Quiet,
     parse_path,
 )
@@ -60,6 +61,7 @@ def scan(
         ),
     ] = None,
     language: Language = "en",
+    pseudonymise_paths: Pseudonymise = False,
     quiet: Quiet = False,
 ) -> None:
     """Score every recording and write the reports."""
@@ -80,6 +82,7 @@ def scan(
         workers=workers,
         calibration=calibration,
         language=language,
+        pseudonymise_paths=pseudonymise_paths,
     )
     console = stderr_console(quiet=quiet)
     with ScanProgress(console) as progress:

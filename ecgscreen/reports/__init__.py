@@ -12,6 +12,7 @@ from ecgscreen.publish import (
     make_private_folder,
     publishing_together,
     remove_leftovers,
+    sha256_of,
     storing,
 )
 from ecgscreen.reports.content import (
@@ -25,6 +26,7 @@ from ecgscreen.reports.content import (
 from ecgscreen.reports.csv import CsvReport
 from ecgscreen.reports.hdf5 import Hdf5Report
 from ecgscreen.reports.html import HtmlReport
+from ecgscreen.reports.inputs import InputsDigest
 from ecgscreen.reports.json_summary import run_document, summary_document
 from ecgscreen.reports.tally import RunSummary, Tally
 
@@ -70,7 +72,7 @@ def write_reports(report: Report, folder: Path, *, fail_if_empty: bool = False) 
     StoreError
         If the store is damaged or the folder cannot be written.
     """
-    tally = Tally(report.diagnoses)
+    tally, inputs = Tally(report.diagnoses), InputsDigest()
     names = (*ROW_REPORTS, RUN, SUMMARY)
     with storing(folder):
         make_private_folder(folder)
@@ -84,13 +86,15 @@ def write_reports(report: Report, folder: Path, *, fail_if_empty: bool = False) 
                 ]
                 for block in scored_blocks(report):
                     tally.write(block)
+                    inputs.write(block)
                     for writer in writers:
                         writer.write(block)
             summary = replace(tally.summary(), fail_if_empty=fail_if_empty)
             if report.provenance.rows:
                 n_new, n_new_scored = report.provenance.n_new
                 summary = replace(summary, n_new=n_new, n_new_scored=n_new_scored)
-            run = run_document(report.provenance)
+            hashes = {name: sha256_of(parts[name]) for name in ROW_REPORTS}
+            run = run_document(report.provenance, inputs.to_json(), hashes)
             parts[RUN].write_bytes(json_bytes(run))
             totals = summary_document(summary, report.provenance, (*ROW_REPORTS, RUN))
             parts[SUMMARY].write_bytes(json_bytes(totals))

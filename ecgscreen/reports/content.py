@@ -17,7 +17,6 @@ from ecgscreen.calibration import PlattScaling, probabilities
 from ecgscreen.publish import JsonValue
 from ecgscreen.recording import Recording, SkippedRecording
 from ecgscreen.results import RecordResult
-from ecgscreen.run_store import RunStore
 from ecgscreen.scoring import flags, percentiles, record_embedding, score
 from engines.base import EngineInfo
 
@@ -143,6 +142,8 @@ class Provenance:
     first_new
         The number of the first run whose rows are new in this report: this one, or an
         interrupted one that it goes on with.
+    pseudonymised
+        Whether ids stand for names, see `ecgscreen.reports.pseudonymous`.
     """
 
     version: str
@@ -163,6 +164,7 @@ class Provenance:
     rows: tuple[RowsOfRun, ...] = ()
     rescored: bool = False
     first_new: int = 1
+    pseudonymised: bool = False
 
     @property
     def embeddings_from(self) -> tuple[str, ...]:
@@ -194,6 +196,25 @@ class Provenance:
         return (self.ended - self.started).total_seconds()
 
 
+class ReportedStore(Protocol):
+    """What the reports ask of a run store; see `ecgscreen.run_store.RunStore`."""
+
+    @property
+    def n_records(self) -> int:
+        """Number of records."""
+        ...
+
+    def iter_names(self) -> Iterator[tuple[str, str]]:
+        """Yield the path and the record id of every record."""
+        ...
+
+    def iter_sorted(
+        self, key: Callable[[str, str], str] | None = None
+    ) -> Iterator[list[RecordResult]]:
+        """Yield all records in blocks, sorted."""
+        ...
+
+
 @dataclass(frozen=True)
 class Report:
     """What is reported, whatever the form.
@@ -217,7 +238,7 @@ class Report:
         recordings are not at hand.
     """
 
-    store: RunStore
+    store: ReportedStore
     diagnoses: tuple[DiagnosisRow, ...]
     directions: NDArray[np.float64]
     reference_scores: NDArray[np.float32] | None

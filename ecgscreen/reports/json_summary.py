@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC
 
@@ -50,8 +50,20 @@ def summary_document(
     }
 
 
-def run_document(provenance: Provenance) -> dict[str, JsonValue]:
-    """Return the content of ``run.json``."""
+def run_document(
+    provenance: Provenance, inputs: Mapping[str, JsonValue], reports: Mapping[str, str]
+) -> dict[str, JsonValue]:
+    """Return the content of ``run.json``.
+
+    Parameters
+    ----------
+    provenance
+        How the run was made.
+    inputs
+        `ecgscreen.reports.inputs.InputsDigest.to_json` of its recordings.
+    reports
+        Names of the reports, and the SHA-256 of each file.
+    """
     return {
         "format_version": FORMAT_VERSION,
         "command": provenance.command,
@@ -71,6 +83,9 @@ def run_document(provenance: Provenance) -> dict[str, JsonValue]:
         "engines": [
             {**asdict(engine), "n_scored": count} for engine, count in provenance.engines.items()
         ],
+        "pseudonymised": provenance.pseudonymised,
+        "inputs": dict(inputs),
+        "reports": {name: {"sha256": sha256} for name, sha256 in reports.items()},
     }
 
 

@@ -10,8 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -19,46 +17,18 @@ import pytest
 
 from ecgscreen import __version__
 from ecgscreen.bundle import FILES, OPTIONAL_FILES
-from ecgscreen.cli import main
 from ecgscreen.commands.options import EngineName, PrecisionName
 from ecgscreen.errors import ExitCode
 from ecgscreen.label_list_file import shipped_lists
 from ecgscreen.simulate import write_dataset
 from engines.select import ENGINES, PRECISIONS
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command left: its exit code, and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Outcome]
+from tests.ecgscreen.command_line import Outcome, Run, command_line
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs the command line as the console script does, in this process."""
-    # `main` sets it for its own process; here it has to go away again.
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["ecgscreen", *map(str, arguments)])
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            with pytest.raises(SystemExit) as end:
-                main()
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return Outcome(int(end.value.code or 0), printed.out, printed.err)
-
-    return run
+    return command_line(monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")
