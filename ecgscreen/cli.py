@@ -15,13 +15,18 @@ from ecgscreen.commands import (
     calibrate,
     compare,
     evaluate,
+    export,
+    forget,
     info,
     labels,
+    merge,
     scan,
     show,
     simulate,
+    status,
     train,
     verify,
+    verify_run,
 )
 from ecgscreen.commands.compile import compile_engine
 from ecgscreen.commands.messages import complain
@@ -41,6 +46,11 @@ app = typer.Typer(
 app.command()(scan.scan)
 app.command()(show.show)
 app.command()(compare.compare)
+app.command()(status.status)
+app.command()(export.export)
+app.command()(merge.merge)
+app.command()(forget.forget)
+app.command("verify-run")(verify_run.verify_run)
 app.command()(simulate.simulate)
 app.command()(info.info)
 app.add_typer(labels.app, name="labels")
