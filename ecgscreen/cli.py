@@ -15,6 +15,7 @@ from ecgscreen.commands import (
     calibrate,
     compare,
     evaluate,
+    explain,
     export,
     forget,
     info,
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 app.command()(scan.scan)
 app.command()(show.show)
+app.command()(explain.explain)
 app.command()(compare.compare)
 app.command()(status.status)
 app.command()(export.export)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ecgscreen.asked_threshold import AskedThreshold
@@ -125,6 +125,51 @@ def load_list(name_or_path: str) -> DiagnosisList:
         diagnoses=tuple(_resolve(line, vocabulary) for line in parse(name, content)),
         text=content.decode("utf-8", "surrogateescape"),  # UTF-8, or it would be refused above
     )
+
+
+def load_words(words: str, against: Sequence[str] = ()) -> DiagnosisList:
+    """Understand one diagnosis that somebody typed, as a line of a list.
+
+    Parameters
+    ----------
+    words
+        As in a text list: ``a | b`` are synonyms.
+    against
+        Its counter-prompts, such as ``sinus rhythm``; synonyms likewise.
+
+    Returns
+    -------
+    DiagnosisList
+        Of one diagnosis.
+
+    Raises
+    ------
+    LabelListError
+        As `load_list`; named ``--diagnosis`` and ``--against`` instead of a file.
+    """
+    content = words.encode("utf-8", "surrogateescape")
+    line = _only_line("--diagnosis", content)
+    counter = [_only_line("--against", each.encode("utf-8", "surrogateescape")) for each in against]
+    line = replace(
+        line,
+        counter_parts=tuple(part for each in counter for part in each.parts),
+        counter_places=tuple(place for each in counter for place in each.places),
+    )
+    return DiagnosisList(
+        name="--diagnosis",
+        sha256=hashlib.sha256(content).hexdigest(),
+        diagnoses=(_resolve(line, load_vocabulary()),),
+    )
+
+
+def _only_line(name: str, content: bytes) -> ListLine:
+    lines = parse_lines(name, content)
+    if len(lines) > 1:
+        raise LabelListError(
+            f"{name}: {len(lines)} lines, one diagnosis is expected",
+            "Write synonyms as 'atrial fibrillation | auricular fibrillation'.",
+        )
+    return lines[0]
 
 
 def unknown_lines(diagnosis_list: DiagnosisList) -> tuple[Diagnosis, ...]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ecgscreen.commands.options import Language, parse_path
-from ecgscreen.errors import EcgscreenError, UsageError
-
-if TYPE_CHECKING:
-    from ecgscreen.recording import Recording
+from ecgscreen.commands.record import read_record
+from ecgscreen.errors import UsageError
 
 
 def show(
@@ -35,7 +33,7 @@ def show(
             f"{out}: only SVG is written, expected a name that ends in .svg",
             "A browser opens it, prints it and makes a picture of it.",
         )
-    recording = _read(record)
+    recording = read_record(record)
     if out is None:
         from rich.console import Console
 
@@ -46,20 +44,6 @@ def show(
     drawing = draw_strip(cut_segment(recording, start), record.name, language)
     with storing(out):
         publish_bytes(out, f'<?xml version="1.0" encoding="UTF-8"?>\n{drawing}\n'.encode())
-
-
-def _read(record: Path) -> Recording:
-    from ecgscreen.readers import read_recording
-    from ecgscreen.recording import SkippedRecording
-
-    # PhysioNet names a record without its suffix.
-    header = record.with_name(f"{record.name}.hea")
-    if not record.exists() and header.is_file():
-        record = header
-    recording = read_recording(record)
-    if isinstance(recording, SkippedRecording):
-        raise EcgscreenError(f"{record}: {recording.reason}: {recording.detail}")
-    return recording
 
 
 def _print(lines: list[str]) -> None:

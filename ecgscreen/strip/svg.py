@@ -63,27 +63,69 @@ def draw_strip(
     """
     words = STRIP_WORDS[language]
     layout = lay_out(segment)
-    shown = printable(name)
-    described = words.strip.format(
-        name=shown,
+    return svg_element(
+        layout.width,
+        layout.height,
+        description(segment, name, words),
+        PAPER_DEFINITION if with_paper_definition else "",
+        strip_content(layout, name, words),
+    )
+
+
+def svg_element(width: int, height: int, label: str, *content: str) -> str:
+    """An ``svg`` element in true size.
+
+    Parameters
+    ----------
+    width, height
+        In drawing units, of which `ecgscreen.strip.layout.MM` are a millimetre.
+    label
+        What it is, for somebody who hears it read; any text.
+    content
+        SVG elements.
+    """
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width // MM}mm" '
+        f'height="{height // MM}mm" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{escape(label)}">{"".join(content)}</svg>'
+    )
+
+
+def description(segment: Segment, name: str, words: StripWords) -> str:
+    """What the picture of a segment is, in words."""
+    return words.strip.format(
+        name=printable(name),
         start=words.number(segment.start_s, 6),
         end=words.number(segment.start_s + segment.duration_s, 6),
         leads=", ".join(segment.leads),
     )
+
+
+def strip_content(layout: Layout, name: str, words: StripWords, behind: str = "") -> str:
+    """What lies on the paper: squares, traces, names.
+
+    Parameters
+    ----------
+    layout
+        From `ecgscreen.strip.layout.lay_out`.
+    name
+        The recording's name; any text.
+    words
+        Of a language.
+    behind
+        SVG elements between the squares and the traces.
+    """
     width, height = layout.width, layout.height
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width // MM}mm" '
-        f'height="{height // MM}mm" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{escape(described)}">',
-        PAPER_DEFINITION if with_paper_definition else "",
-        f'<rect width="{width}" height="{height}" fill="{_PAPER_COLOUR}"/>',
-        f'<rect width="{width}" height="{height}" fill="url(#{PAPER_ID})"/>',
-        *_traces(layout),
-        *_column_marks(layout),
-        *_texts(layout, shown, words),
-        "</svg>",
-    ]
-    return "".join(parts)
+    return "".join(
+        [
+            f'<rect width="{width}" height="{height}" fill="{_PAPER_COLOUR}"/>',
+            f'<rect width="{width}" height="{height}" fill="url(#{PAPER_ID})"/>',
+            behind,
+            *_traces(layout),
+            *_column_marks(layout),
+            *_texts(layout, printable(name), words),
+        ]
+    )
 
 
 def _traces(layout: Layout) -> list[str]:

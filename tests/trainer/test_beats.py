@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ecgscreen.beats import beat_samples
 from ecgscreen.preprocess import PreprocessConfig, preprocess
 from ecgscreen.simulate import Artefacts, Rhythm, SimulatedRecording, SimulationSettings, simulate
-from trainer.beats import N_RHYTHM_FIGURES, beat_samples, median_beat, rhythm_figures
+from trainer.beats import N_RHYTHM_FIGURES, median_beat, rhythm_figures
 
 CONFIG = PreprocessConfig()
 RATE = CONFIG.sampling_rate

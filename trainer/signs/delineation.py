@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.beats import beat_samples
 from ecgscreen.recording import LEADS
-from trainer.beats import beat_samples
 
 _BEFORE_S, _AFTER_S = 0.45, 0.60
 _ALIGN_S = 0.04
