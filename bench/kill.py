@@ -30,7 +30,7 @@ from bench.scan import ROOT
 from ecgscreen.bundle import default_bundle
 from ecgscreen.errors import ExitCode
 from ecgscreen.run_store import RunStore
-from ecgscreen.scan import STORE
+from ecgscreen.screening import STORE
 from ecgscreen.simulate import write_dataset
 
 LABELS = "rhythm.txt"

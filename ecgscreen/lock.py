@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,10 +49,11 @@ def locked(folder: Path, wait_s: float = 0.0) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         _take(descriptor, path, wait_s)
-        with storing(path):
+        with suppress(OSError):  # a full disk: the lock is held all the same
             _write(descriptor, {"pid": os.getpid(), "since_utc": _now()})
         yield
-        _write(descriptor, {})
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 

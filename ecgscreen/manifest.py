@@ -72,6 +72,11 @@ class Manifest:
     runs: tuple[Mapping[str, JsonValue], ...] = ()
     attachments: Mapping[str, FileEntry] = field(default_factory=dict)
 
+    @property
+    def n_records(self) -> int:
+        """Rows in all shards, those included that a later one replaces."""
+        return sum(shard.n_records for shard in self.shards)
+
     def with_shard(self, shard: ShardEntry) -> Manifest:
         """Return a manifest that names one shard more."""
         return replace(self, shards=(*self.shards, shard))

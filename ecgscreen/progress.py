@@ -118,10 +118,17 @@ class ScanProgress:
         self._total = total
         self._progress.update(self._task, total=total)
 
-    def advance(self, result: RecordResult) -> None:
+    def done(self, result: RecordResult) -> None:
         """Count a recording that is done."""
-        self._n_done += 1
         self._n_not_scored += result.status is not Status.SCORED
+        self._count()
+
+    def kept(self) -> None:
+        """Count a recording that need not be read again."""
+        self._count()
+
+    def _count(self) -> None:
+        self._n_done += 1
         self._progress.update(self._task, advance=1, not_scored=self._n_not_scored)
         now = self._clock()
         if not self._console.is_interactive and now >= self._line_due:
@@ -200,9 +207,16 @@ def _headline(summary: RunSummary, provenance: Provenance) -> Text:
             )
         return text
     seconds = provenance.duration_s
-    rate = f", {_rate(summary.n_records, seconds)}" if seconds > 0 else ""
+    n_new = summary.n_records if summary.n_new is None else summary.n_new
+    rate = f", {_rate(n_new, seconds)}" if seconds > 0 and n_new else ""
     of_all = f"{summary.n_scored:,} of {_count(summary.n_records, 'recording')}"
     text = Text(f"{of_all} scored", style="bold")
+    if provenance.rescored:
+        text.append(", from stored embeddings,", style="not bold")
+    elif n_new < summary.n_records:
+        text.append(
+            f", {n_new:,} of them new," if n_new else ", none of them new,", style="not bold"
+        )
     text.append(f" in {seconds:,.1f} s{rate}", style="not bold")
     if provenance.n_ignored:
         text.append(f"; {_count(provenance.n_ignored, 'other file')} ignored", style="not bold")

@@ -135,7 +135,7 @@ class Listener:
     Attributes
     ----------
     started
-        With the number of recordings that are stored already, before the first is read.
+        With the store that the run goes on from, before the first recording is read.
     done
         With every row as it is made.
     kept

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +24,12 @@ from ecgscreen.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from ecgscreen.json_lines import JsonLines
     from ecgscreen.progress import ScanProgress
+    from ecgscreen.results import RecordResult
+    from ecgscreen.run_log import RunLog
+    from ecgscreen.run_store import RunStore
+    from ecgscreen.scan import Listener
 
 
 def scan(
@@ -62,13 +69,71 @@ def scan(
     ] = None,
     language: Language = "en",
     pseudonymise_paths: Pseudonymise = False,
+    rescore: Annotated[
+        bool,
+        typer.Option(
+            "--rescore", help="Score what is stored against another list; no recording is read."
+        ),
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Read everything anew; what is stored is given up.")
+    ] = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed", help="Try again what could not be scored, though it did not change."
+        ),
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Look only at recordings written since then: a date, or how long ago (36h, 2d).",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="End with exit code 1 at the first recording that cannot be scored; the reports "
+            "stay as they are.",
+        ),
+    ] = False,
+    fail_if_empty: Annotated[
+        bool,
+        typer.Option("--fail-if-empty", help="End with exit code 4 if there is nothing to do."),
+    ] = False,
+    wait_lock: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1e6,
+            metavar="SECONDS",
+            help="Wait that long for another run on the same folder to end.",
+        ),
+    ] = 0.0,
+    json_lines: Annotated[
+        bool,
+        typer.Option("--json", help="Print on standard output what is done, a JSON object a line."),
+    ] = False,
+    log_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Append what is done to this file, in UTC, without names of recordings.",
+            parser=parse_path,
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Score every recording and write the reports."""
+    """Score what is new or changed, keep the rest, and write the reports."""
     from ecgscreen.bundle import default_bundle
+    from ecgscreen.ending import ending_in_time
+    from ecgscreen.json_lines import JsonLines
     from ecgscreen.progress import ScanProgress, print_summary, stderr_console
-    from ecgscreen.scan import Listener, ScanOptions
+    from ecgscreen.run_log import RunLog
+    from ecgscreen.scan import ScanOptions
     from ecgscreen.scan import scan as run_scan
+    from ecgscreen.since import parse_since
 
     options = ScanOptions(
         roots=tuple(roots),
@@ -83,14 +148,44 @@ def scan(
         calibration=calibration,
         language=language,
         pseudonymise_paths=pseudonymise_paths,
+        rescore=rescore,
+        fresh=fresh,
+        retry_failed=retry_failed,
+        since=None if since is None else parse_since(since, datetime.now(UTC)),
+        strict=strict,
+        fail_if_empty=fail_if_empty,
+        wait_lock_s=wait_lock,
     )
     console = stderr_console(quiet=quiet)
-    with ScanProgress(console) as progress:
-        if console.is_interactive:
+    lines = JsonLines(getattr(sys.stdout.buffer, "raw", sys.stdout.buffer) if json_lines else None)
+    with ending_in_time(), RunLog(log_file) as log, ScanProgress(console) as progress:
+        if console.is_interactive and not rescore:
             _count_ahead(options.roots, progress)
-        result = run_scan(options, Listener(done=progress.advance))
+        result = run_scan(options, _listener(progress, lines, log))
+        lines.ended(result, out)
+        log.ended(result)
     print_summary(console, result.summary, result.provenance, out)
     raise typer.Exit(result.summary.exit_code)
+
+
+def _listener(progress: ScanProgress, lines: JsonLines, log: RunLog) -> Listener:
+    """Tell all three of what is done."""
+    from ecgscreen.scan import Listener
+
+    def started(store: RunStore) -> None:
+        lines.started(store)
+        log.started(store)
+
+    def done(result: RecordResult) -> None:
+        progress.done(result)
+        lines.done(result)
+        log.done(result)
+
+    def kept() -> None:
+        progress.kept()
+        log.kept()
+
+    return Listener(started, done, kept)
 
 
 def _count_ahead(roots: Sequence[Path], progress: ScanProgress) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,10 +52,10 @@ class Night:
         self.out = out
         self.read: list[str] = []
 
-    def __call__(self, **changed: object) -> ScanResult:
+    def __call__(self, **changed: Any) -> ScanResult:
         self.read.clear()
         return scan(
-            replace(self.options, **changed),  # type: ignore[arg-type] - as `replace` is typed
+            replace(self.options, **changed),
             Listener(done=lambda result: self.read.append(result.path)),
         )
 
@@ -448,7 +449,7 @@ def test_a_second_run_says_who_holds_the_folder(night: Night) -> None:
                 night()
         finally:
             process.kill()
-    assert caught.value.exit_code == ExitCode.LOCKED == 11
+    assert caught.value.exit_code == ExitCode.LOCKED
     assert night().summary.n_records == N, "the lock did not outlive the process"
 
 

@@ -231,8 +231,8 @@ def test_a_log_gets_a_plain_line_now_and_then() -> None:
         for second in range(65):
             now = float(second)
             for _ in range(20):
-                progress.advance(scored())
-            progress.advance(not_scored("q", Status.ERROR, "x"))
+                progress.done(scored())
+            progress.done(not_scored("q", Status.ERROR, "x"))
     assert file.getvalue().splitlines() == [
         "631 of 5,000 recordings, 30 not scored, 21 records/s",
         "1,261 of 5,000 recordings, 60 not scored, 21 records/s",
@@ -244,9 +244,9 @@ def test_a_terminal_gets_a_bar_on_one_line(width: int) -> None:
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=True, force_interactive=True)
     with ScanProgress(console) as progress:
-        progress.advance(scored())
+        progress.done(scored())
         progress.expect(1_234_567)
-        progress.advance(not_scored("q", Status.ERROR, "x"))
+        progress.done(not_scored("q", Status.ERROR, "x"))
     lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()))
     assert any("2/1,234,567" in line and "1 not scored" in line for line in lines)
     assert max(cell_len(line) for line in lines) <= width
@@ -255,7 +255,7 @@ def test_a_terminal_gets_a_bar_on_one_line(width: int) -> None:
 def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     console = stderr_console(quiet=True)
     with ScanProgress(console, clock=iter(range(0, 1_000, 40)).__next__) as progress:
-        progress.advance(scored())
+        progress.done(scored())
     print_summary(console, summary(MIXED, n_error=3), PROVENANCE, Path("out"))
     assert capsys.readouterr() == ("", "")
 
