@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -32,6 +30,7 @@ from ecgscreen.commands import (
 from ecgscreen.commands.compile import compile_engine
 from ecgscreen.commands.messages import complain
 from ecgscreen.errors import EcgscreenError, ExitCode
+from ecgscreen.interrupts import catch_interrupts
 
 _LEAST_COLUMNS = 40
 """What tables and sentences fit in."""
@@ -80,7 +79,7 @@ def main() -> None:
     # A job may inherit the width of a window that is gone. In 0 columns nothing would be printed.
     if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns) < _LEAST_COLUMNS:
         os.environ["COLUMNS"] = str(_LEAST_COLUMNS)
-    signal.signal(signal.SIGTERM, _terminated)
+    catch_interrupts()
     try:
         app(standalone_mode=True)
     except EcgscreenError as error:
@@ -93,7 +92,3 @@ def main() -> None:
         sys.exit(ExitCode.FAILED)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
-
-
-def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(ExitCode.TERMINATED)

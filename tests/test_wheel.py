@@ -78,7 +78,7 @@ def test_its_metadata(wheel: zipfile.ZipFile) -> None:
     assert metadata["Requires-Python"] == ">=3.11"
     assert wheel.read(f"{info}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
     entry_points = wheel.read(f"{info}/entry_points.txt").decode()
-    assert "ecgscreen = ecgscreen.cli:main" in entry_points
+    assert "ecgscreen = ecgscreen.__main__:main" in entry_points
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-import trainer.run
 from ecgscreen.errors import DivergedError, ExitCode, StoreError, UsageError
 from ecgscreen.simulate import write_dataset
 from ecgscreen.vocabulary import load_vocabulary
@@ -23,6 +22,7 @@ from trainer.checkpoint import Checkpoint
 from trainer.comparison import cannot_tell
 from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings, load_ptbxl, select
+from trainer.export import export_bundle
 from trainer.request import TrainRequest
 from trainer.run import run_training
 from trainer.splits import check_patients_disjoint
@@ -189,13 +189,12 @@ def test_a_rubbish_checkpoint_is_a_sentence(tmp_path: Path, content: bytes) -> N
 def test_a_disk_that_is_full_at_the_end_costs_no_training(
     simulated_ptbxl: Path, language_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export = trainer.run.export_bundle
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def export_on_a_full_disk(*arguments: Any, **more: Any) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
         try:
-            export(*arguments, **more)
+            export_bundle(*arguments, **more)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
@@ -215,7 +214,7 @@ def test_a_disk_that_is_full_at_the_end_costs_no_training(
         resume=True,
     )
     with monkeypatch.context() as full:
-        full.setattr(trainer.run, "export_bundle", export_on_a_full_disk)
+        full.setattr("trainer.run.export_bundle", export_on_a_full_disk)
         with pytest.raises(StoreError, match="cannot be written: File too large") as refused:
             run_training(request, Console(file=io.StringIO()))
     assert "--resume" in refused.value.advice
