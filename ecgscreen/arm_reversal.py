@@ -21,7 +21,8 @@ OPPOSITE = -0.4
 
 ARM_REVERSAL = "arm electrodes exchanged? lead I is inverted against V6 and aVR upright"
 
-_MOST_SAMPLES = 1 << 15
+MOST_SAMPLES = 1 << 15
+"""Of a longer recording the beginning is looked at."""
 
 
 def arm_reversal_note(recording: Recording, usable: NDArray[np.bool_]) -> str | None:
@@ -42,18 +43,34 @@ def arm_reversal_note(recording: Recording, usable: NDArray[np.bool_]) -> str | 
     if not all(usable[LEADS.index(name)] for name in names):
         return None
     i, avr, v6 = (
-        recording.signal[recording.lead_names.index(name), :_MOST_SAMPLES] for name in names
+        recording.signal[recording.lead_names.index(name), :MOST_SAMPLES] for name in names
     )
     # The cheap question first: it is nearly always answered with no.
-    # A file's absurd gain may take squares beyond float32.
-    with np.errstate(over="ignore", invalid="ignore"):
-        change_i, change_v6 = i[1:] - i[:-1], v6[1:] - v6[:-1]
-        size = float(np.sqrt((change_i @ change_i) * (change_v6 @ change_v6)))
-        together = float(change_i @ change_v6)
-    if not together < OPPOSITE * size:
+    if not run_against(i, v6):
         return None
     upside_down = _leans(-i) and _leans(avr)
     return ARM_REVERSAL if upside_down else None
+
+
+def run_against(i: NDArray[np.float32], v6: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell whether lead I changes against V6, without which there is no note.
+
+    Parameters
+    ----------
+    i, v6
+        float32, shape (..., n_samples): the leads, of one recording or of many, of at most
+        `MOST_SAMPLES`.
+
+    Returns
+    -------
+    bool, shape (...).
+    """
+    # A file's absurd gain may take squares beyond float32.
+    with np.errstate(over="ignore", invalid="ignore"):
+        change_i, change_v6 = i[..., 1:] - i[..., :-1], v6[..., 1:] - v6[..., :-1]
+        size = np.sqrt(np.vecdot(change_i, change_i) * np.vecdot(change_v6, change_v6))
+        opposite: NDArray[np.bool_] = np.vecdot(change_i, change_v6) < OPPOSITE * size
+    return opposite
 
 
 def _leans(lead: NDArray[np.float32]) -> bool:

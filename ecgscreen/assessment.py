@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from ecgscreen.arm_reversal import arm_reversal_note
-from ecgscreen.limb_leads import limb_lead_note, with_derived_leads
-from ecgscreen.quality import Quality, assess_quality
-from ecgscreen.recording import Recording
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.arm_reversal import arm_reversal_note, run_against
+from ecgscreen.lead_faults import lead_faults
+from ecgscreen.limb_leads import limb_lead_note, limb_leads_agree, with_derived_leads
+from ecgscreen.quality import Quality, assess_quality, quality_of
+from ecgscreen.recording import LEADS, Recording
 
 
 def assess(recording: Recording) -> tuple[Recording, Quality]:
@@ -26,13 +31,49 @@ def assess(recording: Recording) -> tuple[Recording, Quality]:
     if quality.reason is not None:
         return recording, quality
     completed = with_derived_leads(recording, quality.usable)
-    if completed is not recording:
-        recording, quality = completed, assess_quality(completed)
-        note = None
-    else:
-        note = limb_lead_note(recording, quality.usable)
+    if completed is recording:
+        return _checked(recording, quality), quality
+    quality = assess_quality(completed)
+    return _noted(completed, arm_reversal_note(completed, quality.usable)), quality
+
+
+def assess_together(
+    recordings: Sequence[Recording], deviation: NDArray[np.float32]
+) -> list[tuple[Recording, Quality]]:
+    """As `assess`, with the same results, for many recordings of one shape.
+
+    What numpy takes for a call is paid once for all of them, and is most of the time otherwise.
+
+    Parameters
+    ----------
+    recordings
+        Of at least `ecgscreen.quality.MIN_DURATION_S`, in mV, with all leads in the order of
+        `LEADS`, the same sampling rate and number of samples, at most
+        `ecgscreen.limb_leads.MOST_SAMPLES`.
+    deviation
+        float32, shape (n_recordings, 12, n_samples): their finite samples less the mean of each
+        lead.
+    """
+    # A file's absurd gain may take squares beyond float32.
+    with np.errstate(over="ignore", invalid="ignore"):
+        faults = lead_faults(deviation, recordings[0].sampling_rate, amplitude_known=True)
+        agree = limb_leads_agree(deviation)
+        against = run_against(deviation[:, LEADS.index("I")], deviation[:, LEADS.index("V6")])
+    assessed = []
+    for recording, found, is_plain in zip(
+        recordings, faults, (agree & ~against).tolist(), strict=True
+    ):
+        quality = quality_of(LEADS, found)
+        settled = is_plain or quality.reason is not None
+        assessed.append((recording if settled else _checked(recording, quality), quality))
+    return assessed
+
+
+def _checked(recording: Recording, quality: Quality) -> Recording:
     # Leads that contradict each other are told already, and tell nothing of the electrodes.
-    note = note or arm_reversal_note(recording, quality.usable)
-    if note is not None:
-        recording = replace(recording, notes=(*recording.notes, note))
-    return recording, quality
+    note = limb_lead_note(recording, quality.usable)
+    return _noted(recording, note or arm_reversal_note(recording, quality.usable))
+
+
+def _noted(recording: Recording, note: str | None) -> Recording:
+    return recording if note is None else replace(recording, notes=(*recording.notes, note))

@@ -35,7 +35,9 @@ lead stay far below, an exchange or a wrong sign far above."""
 SMALLEST_MV = 0.02
 """Below it a lead is too quiet to tell."""
 
-_MOST_SAMPLES = 1 << 15
+MOST_SAMPLES = 1 << 15
+"""Of a longer recording the beginning is looked at."""
+
 _SCALES = (1000.0, 100.0, 10.0, 2.0, 0.5, 0.1, 0.01, 0.001)
 _MOST_GUESSES = 2
 
@@ -96,10 +98,10 @@ def limb_lead_note(recording: Recording, usable: NDArray[np.bool_]) -> str | Non
     rows = [recording.lead_names.index(name) for name in names]
     # Taking rows one by one copies them.
     chosen = slice(len(rows)) if rows == list(range(len(rows))) else rows
-    signal = recording.signal[chosen, :_MOST_SAMPLES]
+    signal = recording.signal[chosen, :MOST_SAMPLES]
     signal = signal - signal.mean(axis=1, keepdims=True)
     # What follows are sums of leads, and these products hold the sizes of all of them.
-    products = signal @ signal.T / np.float32(signal.shape[1])
+    products = _products(signal)
     wrong = _contradicting(tuple(names), products)
     if not wrong:
         return None
@@ -115,14 +117,47 @@ def limb_lead_note(recording: Recording, usable: NDArray[np.bool_]) -> str | Non
     return f"limb leads contradict each other (Einthoven, Goldberger): {explanation}"
 
 
+def limb_leads_agree(deviation: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell for many recordings at once in which `limb_lead_note` has nothing to say.
+
+    Parameters
+    ----------
+    deviation
+        float32, shape (n_recordings, 12, n_samples), in mV, of at most `MOST_SAMPLES`: all leads
+        in the order of `LEADS`, finite, less the mean of each lead.
+
+    Returns
+    -------
+    bool, shape (n_recordings,).
+    """
+    signal = deviation[:, : len(LIMB_LEADS)]
+    wrong = _contradictions(LIMB_LEADS, _products(signal))
+    agree: NDArray[np.bool_] = np.logical_not(np.logical_or.reduce(wrong, axis=1))
+    return agree
+
+
+def _products(signal: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean product of each two leads, from arrays of shape (..., n_leads, n_samples)."""
+    products: NDArray[np.float32] = signal @ signal.swapaxes(-1, -2)
+    return products / np.float32(signal.shape[-1])
+
+
 def _contradicting(names: tuple[str, ...], products: NDArray[np.floating]) -> list[str]:
-    """Which leads are not as I and II make them, from the mean product of each two, in mV^2."""
+    """Which leads are not as I and II make them."""
+    checked, _ = _sums(names)
+    wrong = _contradictions(names, products).tolist()
+    return [name for name, is_wrong in zip(checked, wrong, strict=True) if is_wrong]
+
+
+def _contradictions(names: tuple[str, ...], products: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Whether each lead is not as I and II make it, from the mean product of each two, in mV^2."""
     checked, sums = _sums(names)
-    squares = ((sums @ products) * sums).sum(axis=1)
-    own, expected, off = np.sqrt(np.maximum(0, squares)).reshape(3, -1)
+    squares = ((sums @ products) * sums).sum(axis=-1)
+    sizes = np.sqrt(np.maximum(0, squares)).reshape(*squares.shape[:-1], 3, len(checked))
+    own, expected, off = sizes[..., 0, :], sizes[..., 1, :], sizes[..., 2, :]
     size = np.maximum(own, expected)
-    wrong = (size > SMALLEST_MV) & (off > LARGEST_SHARE * size)
-    return [name for name, is_wrong in zip(checked, wrong.tolist(), strict=True) if is_wrong]
+    wrong: NDArray[np.bool_] = (size > SMALLEST_MV) & (off > LARGEST_SHARE * size)
+    return wrong
 
 
 @lru_cache(maxsize=64)

@@ -1,21 +1,37 @@
-"""Steps 2 to 4 of a scan for one recording: read, assess, prepare. Runs in any process."""
+"""Steps 2 to 4 of a scan: read, assess, prepare. Runs in any process."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.assessment import assess
+from ecgscreen.assessment import assess, assess_together
 from ecgscreen.discover import Found
-from ecgscreen.preprocess import Prepared, PreprocessConfig, preprocess
+from ecgscreen.lead_faults import row_means
+from ecgscreen.limb_leads import MOST_SAMPLES
+from ecgscreen.preprocess import (
+    Prepared,
+    PreprocessConfig,
+    preprocess,
+    preprocess_whole,
+    takes_rate,
+)
+from ecgscreen.quality import MIN_DURATION_S, Grade, Quality
 from ecgscreen.readers import read_recording
 from ecgscreen.readers.opened import noting
-from ecgscreen.recording import LEADS, RecordingError, SkippedRecording, SkipReason
+from ecgscreen.recording import LEADS, Recording, RecordingError, SkippedRecording, SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
 from ecgscreen.stamp import FileStamp
 
+_TOGETHER = 1 << 18
+"""Samples of recordings that are prepared as one array: a core's cache holds them, and what is
+made of them."""
+
+_AT_0_S = np.zeros(1, np.float32)
+_AT_0_S.flags.writeable = False
 _UNUSABLE = frozenset({SkipReason.TOO_SHORT, SkipReason.NO_USABLE_LEAD})
 
 
@@ -70,8 +86,60 @@ class PreparedRecord:
         )
 
 
+def prepare_recordings(
+    found: Iterable[Found | RecordResult], config: PreprocessConfig
+) -> Iterator[PreparedRecord | RecordResult]:
+    """Read, assess and prepare recordings, in their order.
+
+    Those that follow one another and have the same shape are assessed and prepared as one array,
+    with the results that each would have alone. The stream is read ahead by these.
+
+    Parameters
+    ----------
+    found
+        Recordings, and rows that are finished already.
+    config
+        From the bundle.
+
+    Yields
+    ------
+    What waits for the engine; a recording without result is a finished row.
+    """
+    alike: list[_Read] = []
+    for one in found:
+        read = one if isinstance(one, RecordResult) else _read(one)
+        if isinstance(read, _Read) and _is_plain(read.recording, config):
+            if alike and not _same_shape(alike[0].recording, read.recording):
+                yield from _prepare_together(alike, config)
+                alike = []
+            alike.append(read)
+            if (len(alike) + 1) * read.recording.signal.size > _TOGETHER:
+                yield from _prepare_together(alike, config)
+                alike = []
+            continue
+        yield from _prepare_together(alike, config)
+        alike = []
+        yield _prepare(read, config) if isinstance(read, _Read) else read
+    yield from _prepare_together(alike, config)
+
+
 def prepare_recording(found: Found, config: PreprocessConfig) -> PreparedRecord | RecordResult:
-    """Read, assess and prepare one recording; a recording without result is a finished row."""
+    """As `prepare_recordings`, for one recording."""
+    (outcome,) = prepare_recordings([found], config)
+    return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A recording that was read, with its name in the reports and what it was read from."""
+
+    name: str
+    recording: Recording
+    files: tuple[FileStamp, ...]
+    sha256: str
+
+
+def _read(found: Found) -> _Read | RecordResult:
     if found.problem is not None:
         return _skipped(found.name, found.problem, found.files)
     with noting() as opened:
@@ -79,33 +147,90 @@ def prepare_recording(found: Found, config: PreprocessConfig) -> PreparedRecord 
     files = opened.stamps(found.files, found.root)
     if isinstance(recording, SkippedRecording):
         return _skipped(found.name, recording, files)
-    recording, quality = assess(recording)
-    problem = None
+    return _Read(found.name, recording, files, opened.sha256)
+
+
+def _is_plain(recording: Recording, config: PreprocessConfig) -> bool:
+    """Whether it is what most are: twelve leads in mV of one window or less."""
+    n_samples = recording.signal.shape[1]
+    return (
+        recording.lead_names == LEADS
+        and recording.amplitude_known
+        and n_samples <= min(MOST_SAMPLES, round(config.window_s * recording.sampling_rate))
+        and recording.duration_s >= MIN_DURATION_S
+        and takes_rate(recording.sampling_rate)
+    )
+
+
+def _same_shape(one: Recording, other: Recording) -> bool:
+    return one.sampling_rate == other.sampling_rate and one.signal.shape == other.signal.shape
+
+
+def _prepare_together(
+    alike: list[_Read], config: PreprocessConfig
+) -> Iterator[PreparedRecord | RecordResult]:
+    """Prepare recordings for which `_is_plain` holds, all of one shape."""
+    if not alike:
+        return
+    recordings = [read.recording for read in alike]
+    deviation = np.stack([recording.signal for recording in recordings])
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviation -= row_means(deviation)[..., np.newaxis]
+        if not np.isfinite(np.vecdot(deviation, deviation)).all():
+            # Samples that are missing, or so large that sums of them are: looked at one by one.
+            yield from (_prepare(read, config) for read in alike)
+            return
+    assessed = assess_together(recordings, deviation)
+    for leads, (_, quality) in zip(deviation, assessed, strict=True):
+        if quality.grade is not Grade.GOOD:
+            leads[~quality.usable] = 0
+    windows = preprocess_whole(deviation, recordings[0].sampling_rate, config)
+    for read, (recording, quality), window in zip(alike, assessed, windows, strict=True):
+        if quality.reason is None:
+            prepared = Prepared(window[np.newaxis], quality.usable, _AT_0_S, amplitude_known=True)
+            yield _waiting(read, recording, quality, prepared)
+        else:
+            yield _preprocessed(read, recording, quality, config)
+
+
+def _prepare(read: _Read, config: PreprocessConfig) -> PreparedRecord | RecordResult:
+    return _preprocessed(read, *assess(read.recording), config)
+
+
+def _preprocessed(
+    read: _Read, recording: Recording, quality: Quality, config: PreprocessConfig
+) -> PreparedRecord | RecordResult:
     if quality.reason is not None:
-        problem = SkippedRecording(found.path, quality.reason, quality.detail)
+        problem = SkippedRecording(recording.path, quality.reason, quality.detail)
     else:
         try:
             prepared = preprocess(recording, quality.usable, config)
         except RecordingError as error:
-            problem = SkippedRecording(found.path, error.reason, error.detail)
-    if problem is not None:
-        return replace(
-            _skipped(found.name, problem, files),
-            quality=quality.summary,
-            sampling_rate=recording.sampling_rate,
-            duration_s=recording.duration_s,
-            notes=recording.notes,
-            sha256=opened.sha256,
-        )
+            problem = SkippedRecording(recording.path, error.reason, error.detail)
+        else:
+            return _waiting(read, recording, quality, prepared)
+    return replace(
+        _skipped(read.name, problem, read.files),
+        quality=quality.summary,
+        sampling_rate=recording.sampling_rate,
+        duration_s=recording.duration_s,
+        notes=recording.notes,
+        sha256=read.sha256,
+    )
+
+
+def _waiting(
+    read: _Read, recording: Recording, quality: Quality, prepared: Prepared
+) -> PreparedRecord:
     return PreparedRecord(
-        name=found.name,
+        name=read.name,
         prepared=prepared,
         quality=quality.summary,
         sampling_rate=recording.sampling_rate,
         duration_s=recording.duration_s,
         notes=recording.notes,
-        files=files,
-        sha256=opened.sha256,
+        files=read.files,
+        sha256=read.sha256,
     )
 
 

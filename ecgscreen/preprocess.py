@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.lead_faults import row_means
 from ecgscreen.recording import LEADS, Recording, RecordingError, SkipReason
 from ecgscreen.resampling import BandPass, remove_baseline, resample
 
@@ -132,40 +133,83 @@ def preprocess(
         If the sampling rate is outside what the filter is made for.
     """
     rate = recording.sampling_rate
-    if not MIN_SAMPLING_RATE <= rate <= MAX_SAMPLING_RATE:
+    if not takes_rate(rate):
         raise RecordingError(
             SkipReason.BAD_SAMPLING_RATE,
             f"{rate:g} Hz, expected {MIN_SAMPLING_RATE:g} to {MAX_SAMPLING_RATE:g} Hz",
         )
-    rows: list[int] | slice
-    columns: list[int] | slice
-    if recording.lead_names == LEADS and usable.all():
-        rows = columns = slice(None)  # as nearly always; taking rows one by one copies them
-    else:
-        rows = [i for i, name in enumerate(recording.lead_names) if usable[LEADS.index(name)]]
-        columns = [LEADS.index(recording.lead_names[i]) for i in rows]
+    signal, rows, columns = _chosen(recording, usable)
     n_total = recording.signal.shape[1]
     n_window = min(n_total, round(config.window_s * rate))
     starts = _window_starts(n_total, n_window)
     windows = np.zeros((len(starts), len(LEADS), config.n_samples), dtype=np.float32)
     for window, start in zip(windows, starts, strict=True):
-        cut = recording.signal[rows, start : start + n_window]
+        cut = signal[rows, start : start + n_window]
         window[columns, : _n_out(n_window, rate, config)] = _one_window(
             cut, rate, recording.amplitude_known, config
         )
-    mask = np.zeros(len(LEADS), dtype=np.bool_)
-    mask[columns] = True
     starts_s = np.asarray(starts, dtype=np.float32) / np.float32(rate)
-    return Prepared(windows, mask, starts_s, recording.amplitude_known)
+    return Prepared(windows, _mask(recording, usable), starts_s, recording.amplitude_known)
+
+
+def _chosen(
+    recording: Recording, usable: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], list[int] | slice, list[int] | slice]:
+    """The signal, which rows of it to take, and their rows in a window."""
+    if recording.lead_names == LEADS:  # as nearly always; taking rows one by one copies them
+        signal = recording.signal
+        if not usable.all():
+            # All rows, so that the products have one shape: the others are zeros and stay so.
+            signal = np.where(usable[:, np.newaxis], signal, np.float32(0))
+        return signal, slice(None), slice(None)
+    rows = [i for i, name in enumerate(recording.lead_names) if usable[LEADS.index(name)]]
+    return recording.signal, rows, [LEADS.index(recording.lead_names[i]) for i in rows]
+
+
+def _mask(recording: Recording, usable: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    there = np.array([name in recording.lead_names for name in LEADS])
+    return there & usable
+
+
+def preprocess_whole(
+    deviation: NDArray[np.float32], rate: float, config: PreprocessConfig
+) -> NDArray[np.float32]:
+    """As `preprocess`, for many recordings in mV of one shape that are no longer than a window.
+
+    Parameters
+    ----------
+    deviation
+        float32, shape (n_recordings, 12, n_samples): all leads in the order of `LEADS`, less the
+        mean of each lead; zeros in a lead that is not usable.
+    rate
+        In Hz, one that `takes_rate` allows.
+    config
+        From the model bundle.
+
+    Returns
+    -------
+    float32, shape (n_recordings, 12, config.n_samples); the bits that `preprocess` gives.
+    """
+    filtered = _band_passed(deviation, rate, config)
+    np.divide(filtered, np.float32(config.millivolts_per_unit), out=filtered)
+    np.clip(filtered, -config.clip, config.clip, out=filtered)
+    n_filtered = filtered.shape[-1]
+    if n_filtered == config.n_samples:
+        return filtered
+    windows = np.zeros((*filtered.shape[:-1], config.n_samples), np.float32)
+    windows[..., :n_filtered] = filtered
+    return windows
+
+
+def takes_rate(rate: float) -> bool:
+    """Whether the filter is made for a sampling rate, in Hz."""
+    return MIN_SAMPLING_RATE <= rate <= MAX_SAMPLING_RATE
 
 
 def _one_window(
     cut: NDArray[np.float32], rate: float, amplitude_known: bool, config: PreprocessConfig
 ) -> NDArray[np.float32]:
-    # An electrode offset of hundreds of mV would cost the digits of the ECG on top of it.
-    centred = cut - cut.mean(axis=1, keepdims=True, dtype=np.float32)
-    slow = resample(centred, rate, config.sampling_rate, config.band)[:, : config.n_samples]
-    flat = remove_baseline(slow, config.sampling_rate, config.band)
+    flat = _band_passed(cut - row_means(cut)[:, np.newaxis], rate, config)
     if amplitude_known:
         flat /= np.float32(config.millivolts_per_unit)
     else:
@@ -173,6 +217,14 @@ def _one_window(
         rounding = np.float32(_ROUNDING) * np.abs(cut).max(axis=1, keepdims=True)
         flat = standardise(flat, rounding)
     return np.clip(flat, -config.clip, config.clip, out=flat)
+
+
+def _band_passed(
+    deviation: NDArray[np.float32], rate: float, config: PreprocessConfig
+) -> NDArray[np.float32]:
+    # Less the mean: an electrode offset of hundreds of mV would cost the ECG's digits on top of it.
+    slow = resample(deviation, rate, config.sampling_rate, config.band)[..., : config.n_samples]
+    return remove_baseline(slow, config.sampling_rate, config.band)
 
 
 def standardise(

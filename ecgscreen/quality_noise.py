@@ -48,26 +48,45 @@ def muscle_noise(
     Parameters
     ----------
     seconds
-        float32, shape (n_leads, n_seconds, n): a recording's finite leads cut into seconds.
+        float32, shape (n_recordings, n_leads, n_seconds, n): recordings' finite leads cut into
+        seconds.
     sampling_rate
         In Hz, at least 80; a slower recording is not judged.
     evenness
-        float32, shape (n_leads,): see above.
+        float32, shape (n_recordings, n_leads): see above.
 
     Returns
     -------
-    bool, shape (n_leads,): all true where the leads together say so.
+    bool, shape (n_recordings, n_leads): a recording's are all true where they together say so.
     """
+    noisy = np.zeros(evenness.shape, np.bool_)
     if sampling_rate < 2 * _HIGH_HZ:
-        return np.zeros(len(seconds), np.bool_)
-    share = fast_share(seconds, sampling_rate)
-    noisy: NDArray[np.bool_] = (share > LEAD_FAST_SHARE) & (evenness > LEAST_EVENNESS)
-    heard = share > 0
-    if np.count_nonzero(heard) >= MIN_LEADS_TOGETHER and (
-        _median(share[heard]) > RECORDING_FAST_SHARE and _median(evenness[heard]) > LEAST_EVENNESS
-    ):
-        noisy |= heard
+        return noisy
+    # Without an even lead neither a lead nor the median of them can be noise.
+    even = evenness > LEAST_EVENNESS
+    asked = np.flatnonzero(even.any(axis=1))
+    if not len(asked):
+        return noisy
+    share = fast_share(seconds if len(asked) == len(seconds) else seconds[asked], sampling_rate)
+    for recording, of_lead in zip(asked.tolist(), share, strict=True):
+        noisy[recording] = even[recording] & (of_lead > LEAD_FAST_SHARE)
+        noisy[recording] |= _together(of_lead, evenness[recording])
     return noisy
+
+
+def _together(share: NDArray[np.float32], evenness: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """All leads with a share where their medians say that they are noise, else none."""
+    heard: NDArray[np.bool_] = share > 0
+    n_heard = np.count_nonzero(heard)
+    # The cheap question first: a median lies above what half of the leads lie above.
+    if (
+        n_heard >= MIN_LEADS_TOGETHER
+        and 2 * np.count_nonzero(share > RECORDING_FAST_SHARE) >= n_heard
+        and _median(share[heard]) > RECORDING_FAST_SHARE
+        and _median(evenness[heard]) > LEAST_EVENNESS
+    ):
+        return heard
+    return np.zeros_like(heard)
 
 
 def _median(values: NDArray[np.float32]) -> float:
@@ -83,29 +102,34 @@ def fast_share(seconds: NDArray[np.float32], sampling_rate: float) -> NDArray[np
     Parameters
     ----------
     seconds
-        float32, shape (n_leads, n_seconds, n), finite.
+        float32, shape (n_recordings, n_leads, n_seconds, n), finite.
     sampling_rate
         In Hz.
 
     Returns
     -------
-    float32, shape (n_leads,), 0 to 1; 0 in a lead without any power there.
+    float32, shape (n_recordings, n_leads), 0 to 1; 0 in a lead without any power there.
     """
-    n_leads, n_seconds, n = seconds.shape
+    n_recordings, n_leads, n_seconds, n = seconds.shape
     waves = _waves(n, sampling_rate)
-    power = np.square(seconds.reshape(n_leads * n_seconds, n) @ waves)
+    # A product of a fixed shape a recording: its rounding does not depend on the others.
+    power = np.square(seconds.reshape(n_recordings, n_leads * n_seconds, n) @ waves)
     n_fast = 2 * (_HIGH_HZ - _FAST_HZ + 1)
     # The fast waves stand first. A sum over few columns is fastest as a product.
-    sums = (power @ _sums(waves.shape[1], n_fast)).reshape(n_leads, n_seconds, 2)
+    sums = (power @ _sums(waves.shape[1], n_fast)).reshape(n_recordings, n_leads, n_seconds, 2)
     n_windows = max(1, n_seconds // _WINDOW_S)
     length = min(n_seconds, _WINDOW_S)
-    windows = sums[:, : n_windows * length].reshape(n_leads, n_windows, length, 2).sum(axis=2)
+    windows = (
+        sums[:, :, : n_windows * length]
+        .reshape(n_recordings, n_leads, n_windows, length, 2)
+        .sum(axis=3)
+    )
     fast, whole = windows[..., 0], windows[..., 1]
     with np.errstate(over="ignore", invalid="ignore"):
         share = np.divide(
             fast, whole, out=np.zeros_like(fast), where=(whole > 0) & np.isfinite(whole)
         )
-    median: NDArray[np.float32] = share[:, 0] if n_windows == 1 else np.median(share, axis=1)
+    median: NDArray[np.float32] = share[..., 0] if n_windows == 1 else np.median(share, axis=2)
     return median
 
 

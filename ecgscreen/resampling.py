@@ -172,7 +172,7 @@ def resample(
     Parameters
     ----------
     signal
-        float32, shape (n_leads, n_in), finite, at least one kernel (0.5 s) long.
+        float32, shape (..., n_leads, n_in), finite, at least one kernel (0.5 s) long.
     rate_in, rate_out
         In Hz.
     band
@@ -180,28 +180,28 @@ def resample(
 
     Returns
     -------
-    float32, shape (n_leads, n_out) with n_out = floor(n_in * rate_out / rate_in), the first
-    sample at the same time as the input's first.
+    float32, shape (..., n_leads, n_out) with n_out = floor(n_in * rate_out / rate_in), the first
+    sample at the same time as the input's first. A recording's bits do not depend on how many
+    are in the array: each has matrix products of its own.
     """
-    n_leads, n_in = signal.shape
+    *n_several, n_leads, n_in = signal.shape
     # The tiny allowance is for rates such as 128.0 * 7.8125 that are whole but for rounding.
     n_out = math.floor(n_in * rate_out / rate_in + 1e-9)
     if float(rate_in).is_integer() and float(rate_out).is_integer():
         matrix, margin, step, n_block = _step_matrix(int(rate_in), int(rate_out), band)
         n_blocks = math.ceil(n_out / n_block)
         padded = _mirrored(signal, margin, n_blocks * step + 2 * margin)
-        of_lead, of_sample = padded.strides
+        of_sample = padded.itemsize
         # Blocks that overlap by their margins. (numpy's sliding windows take longer than this
         # step and the next together.)
         blocks: NDArray[np.float32] = np.ndarray(
-            (n_leads, n_blocks, step + 2 * margin),
+            (*n_several, n_leads, n_blocks, step + 2 * margin),
             np.float32,
             padded,
-            strides=(of_lead, step * of_sample, of_sample),
+            strides=(*padded.strides[:-1], step * of_sample, of_sample),
         )
-        # One matrix product of a fixed shape a window: its rounding cannot depend on others.
-        rows = blocks.reshape(n_leads * n_blocks, len(matrix))
-        return (rows @ matrix).reshape(n_leads, -1)[:, :n_out]
+        rows = blocks.reshape(*n_several, n_leads * n_blocks, len(matrix))
+        return (rows @ matrix).reshape(*n_several, n_leads, -1)[..., :n_out]
     size = math.ceil(rate_out)
     steps = [
         _block_matrix(rate_in, rate_out, band, size, block)
@@ -210,8 +210,8 @@ def resample(
     last_matrix, margin, last_first = steps[-1]
     n_total = max(n_in + 2 * margin, last_first + len(last_matrix))
     padded = _mirrored(signal, margin, n_total)
-    parts = [padded[:, first : first + len(matrix)] @ matrix for matrix, _, first in steps]
-    return np.concatenate(parts, axis=1)[:, :n_out]
+    parts = [padded[..., first : first + len(matrix)] @ matrix for matrix, _, first in steps]
+    return np.concatenate(parts, axis=-1)[..., :n_out]
 
 
 def remove_baseline(
@@ -222,7 +222,7 @@ def remove_baseline(
     Parameters
     ----------
     signal
-        float32, shape (n_leads, n).
+        float32, shape (..., n_leads, n).
     rate
         In Hz.
     band
@@ -230,19 +230,23 @@ def remove_baseline(
 
     Returns
     -------
-    float32, shape (n_leads, n).
+    float32, shape (..., n_leads, n), an array of its own.
     """
-    basis, weighted = _baseline_matrices(signal.shape[1], rate, band)
+    basis, weighted = _baseline_matrices(signal.shape[-1], rate, band)
     baseline: NDArray[np.float32] = np.matmul(signal @ basis, weighted, dtype=np.float32)
-    return signal - baseline
+    return np.subtract(signal, baseline, out=baseline)
 
 
 def _mirrored(signal: NDArray[np.float32], margin: int, n_total: int) -> NDArray[np.float32]:
     """The signal with `margin` mirrored samples before it and mirrored ones after, then zeros."""
-    n_leads, n = signal.shape
-    padded = np.zeros((n_leads, n_total), dtype=np.float32)
-    padded[:, margin : margin + n] = signal
-    padded[:, :margin] = signal[:, margin - 1 :: -1] if margin else 0.0
-    after = min(margin, n_total - margin - n)
-    padded[:, margin + n : margin + n + after] = signal[:, : -after - 1 : -1] if after else 0.0
+    *n_rows, n = signal.shape
+    padded = np.empty((*n_rows, n_total), dtype=np.float32)
+    padded[..., margin : margin + n] = signal
+    if margin:
+        padded[..., :margin] = signal[..., margin - 1 :: -1]
+    end = margin + n
+    after = min(margin, n_total - end)
+    if after:
+        padded[..., end : end + after] = signal[..., : -after - 1 : -1]
+    padded[..., end + after :] = 0
     return padded

@@ -16,9 +16,11 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Protocol, TypeAlias
 
+import numpy as np
+
 from ecgscreen.discover import Found
 from ecgscreen.errors import WorkerError
-from ecgscreen.preparation import PreparedRecord, prepare_recording
+from ecgscreen.preparation import PreparedRecord, prepare_recordings
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored
@@ -37,6 +39,7 @@ MOST_TRIES = 2
 
 _MOST_WORKERS = 8
 _SECONDS_TO_END = 0.5
+_BLOCK_FREED = 24 << 20
 # spawn: a fork would copy the threads' locks of a runtime that is already loaded.
 _CONTEXT = get_context("spawn")
 
@@ -75,8 +78,9 @@ def prepare_all(
         found = chain(first, stream)
         workers = default_workers() if len(first) == FEW else 0
     if workers == 0:
-        return (prepare_recording(one, config) for one in found)
-    return _prepare_elsewhere(found, config, workers)
+        yield from prepare_recordings(found, config)
+    else:
+        yield from _prepare_elsewhere(found, config, workers)
 
 
 def default_workers() -> int:
@@ -87,6 +91,7 @@ def default_workers() -> int:
 def _prepare_elsewhere(
     found: Iterable[Found], config: PreprocessConfig, workers: int
 ) -> Generator[_Outcome, None, None]:
+    _keep_freed_memory()
     chunks = _chunks(found)
     crew: list[_Worker] = []
     try:
@@ -230,6 +235,7 @@ def _serve(connection: Connection, begun: _Progress, config: PreprocessConfig) -
     """Be a worker: answer chunks until the parent is gone."""
     chunks: SimpleQueue[list[_Task]] = SimpleQueue()
     Thread(target=_receive, args=(connection, chunks), daemon=True, name="receive").start()
+    _keep_freed_memory()
     begun.value = 0
     while True:
         for outcomes in _answers(chunks.get(), begun, config):
@@ -244,9 +250,7 @@ def _answers(
     """Prepare a chunk, and yield the outcomes in as few parts as the memory allows."""
     outcomes: list[_Outcome] = []
     n_windows = 0
-    for task in tasks:
-        begun.value += 1
-        outcome = prepare_recording(task, config) if isinstance(task, Found) else task
+    for outcome in prepare_recordings(_counted(tasks, begun), config):
         outcomes.append(outcome)
         if isinstance(outcome, PreparedRecord):
             n_windows += len(outcome.prepared.windows)
@@ -255,6 +259,22 @@ def _answers(
             outcomes, n_windows = [], 0
     if outcomes:
         yield outcomes
+
+
+def _keep_freed_memory() -> None:
+    """Have memory that is freed at hand for the next array.
+
+    By default the C library gives blocks from 128 KiB on back to the system, which then clears
+    every page of the next one. glibc learns from the largest block that was freed, up to 32 MiB,
+    how much to keep (mallopt(3): M_MMAP_THRESHOLD); it is never touched, hence takes no memory.
+    """
+    np.empty(_BLOCK_FREED, np.uint8)
+
+
+def _counted(tasks: list[_Task], begun: _Progress) -> Iterator[_Task]:
+    for task in tasks:
+        begun.value += 1
+        yield task
 
 
 def _receive(connection: Connection, chunks: SimpleQueue[list[_Task]]) -> None:

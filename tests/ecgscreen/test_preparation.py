@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ecgscreen.discover import Found
-from ecgscreen.preparation import PreparedRecord, prepare_recording
-from ecgscreen.preprocess import PreprocessConfig
+from ecgscreen.assessment import assess
+from ecgscreen.discover import Discovery, Found
+from ecgscreen.preparation import PreparedRecord, prepare_recording, prepare_recordings
+from ecgscreen.preprocess import PreprocessConfig, preprocess
+from ecgscreen.readers import read_recording
 from ecgscreen.recording import LEADS, Recording, SkippedRecording, SkipReason
 from ecgscreen.results import RecordResult, Status
 from ecgscreen.simulate import (
@@ -133,3 +136,58 @@ def test_a_recording_alone_is_what_it_is_among_others(tmp_path: Path) -> None:
         prepared_as(path)
     again = prepared_as(one)
     assert again.prepared.windows.tobytes() == before.prepared.windows.tobytes()
+
+
+def as_alone(one: Found) -> bytes:
+    """What the steps give for a recording by itself."""
+    recording, quality = assess(read(one))
+    if quality.reason is not None:
+        return quality.summary.encode()
+    prepared = preprocess(recording, quality.usable, CONFIG)
+    parts = (prepared.windows, prepared.lead_mask, prepared.starts_s)
+    words = f"{quality.summary} {recording.notes} {recording.duration_s}"
+    return b"".join(part.tobytes() for part in parts) + words.encode()
+
+
+def read(one: Found) -> Recording:
+    recording = read_recording(one.path, one.root)
+    assert isinstance(recording, Recording)
+    return recording
+
+
+def as_prepared(record: PreparedRecord | RecordResult) -> bytes:
+    if isinstance(record, RecordResult):
+        return record.quality.encode()
+    prepared = record.prepared
+    parts = (prepared.windows, prepared.lead_mask, prepared.starts_s)
+    words = f"{record.quality} {record.notes} {record.duration_s}"
+    return b"".join(part.tobytes() for part in parts) + words.encode()
+
+
+def test_together_each_has_the_bits_that_it_has_alone(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "fast", 9, seed=8, sampling_rate=500.0)
+    slow = tmp_path / "slow"
+    write_dataset(slow, 40, seed=7, sampling_rate=100.0)
+    ecg = heart()
+    upside_down = np.array([-1, 1, -1, 1, 1, 1, 1, 1, 1, 1, 1, 1], np.float32)[:, np.newaxis]
+    others = {
+        "0a": heart(7.0),
+        "0b": replace(ecg, signal=np.where(np.arange(2500) == 70, np.float32(np.nan), ecg.signal)),
+        "0c": heart(artefacts=Artefacts(off_leads=("II", "V6"))),
+        "0d": replace(ecg, signal=ecg.signal[[0, 2, 1, *range(3, 12)]]),
+        "0e": replace(ecg, signal=ecg.signal[[0, 1, 2, 4, 3, *range(5, 12)]] * upside_down),
+        "0f": replace(ecg, signal=ecg.signal * 0),
+        "0g": replace(ecg, signal=ecg.signal[:3], lead_names=LEADS[:3]),
+        "0h": heart(23.0),
+    }
+    for name, recording in others.items():
+        write_wfdb(recording, slow, name)
+        write_wfdb(ecg, slow, name + "_then")
+    recordings = list(Discovery([tmp_path]))
+    together = list(prepare_recordings(recordings, CONFIG))
+    assert [as_prepared(one) for one in together] == [as_alone(one) for one in recordings]
+    noted = {one.name for one in together if isinstance(one, PreparedRecord) and one.notes}
+    assert {"slow/0d.hea", "slow/0e.hea", "slow/0g.hea"} <= noted
+    qualities = Counter(one.quality.partition(":")[0] for one in together)
+    assert min(qualities["good"], qualities["usable"]) > 5
+    assert qualities["unusable"] >= 2

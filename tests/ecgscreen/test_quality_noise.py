@@ -35,7 +35,7 @@ def test_the_share_is_that_of_the_spectrum(rate: float) -> None:
     times = np.arange(round(10 * rate)) / rate
     slow, fast = np.sin(2 * np.pi * 10 * times), np.sin(2 * np.pi * 32 * times)
     signal = np.stack([slow, fast, slow + fast, 0 * times, 300 + 3 * np.sin(times) + slow])
-    share = fast_share(seconds_of(signal.astype(np.float32), rate), rate)
+    (share,) = fast_share(seconds_of(signal.astype(np.float32), rate)[np.newaxis], rate)
     assert share == pytest.approx([0, 1, 0.5, 0, 0], abs=0.01)
     assert share.dtype == np.float32
 

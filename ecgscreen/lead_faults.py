@@ -1,0 +1,154 @@
+"""Which leads of a recording say nothing of the heart; for one recording, or many of one shape.
+
+Everything here goes along the last axis, recording by recording, so that a result has the same
+bits whatever else is in the array.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgscreen.quality_noise import muscle_noise
+
+FLAT_MV = 0.005
+"""A second with a smaller range is flat: below the resolution of 5 uV that IEC 60601-2-25
+asks of an electrocardiograph."""
+
+LARGEST_RANGE_MV = 50.0
+"""A second with a larger range is no ECG in mV: ten times the largest QRS complexes."""
+
+_FLAT_SHARE = 0.9
+_OUT_OF_RANGE_SHARE = 0.5
+_CLIPPED_SHARE = 0.01
+_CLIPPED_SECONDS = 3
+_RAIL_DISTANCE = 0.2
+_NOISE_RATIO = 1.25
+_NOISE_LAG_S = 0.01
+
+
+class LeadFault(StrEnum):
+    """Why a lead is left out."""
+
+    MISSING = "missing"
+    FLAT = "flat"
+    CLIPPED = "clipped"
+    NON_FINITE = "non-finite"
+    NOISY = "noisy"
+    MUSCLE_NOISE = "muscle noise"
+    OUT_OF_RANGE = "out of range"
+
+
+def row_means(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """As `rows.mean(axis=-1)`, of which half the time goes into asking what it is to do."""
+    sums: NDArray[np.float32] = np.add.reduce(rows, axis=-1)
+    return sums / np.float32(rows.shape[-1])
+
+
+def lead_faults(
+    deviation: NDArray[np.float32], sampling_rate: float, *, amplitude_known: bool
+) -> list[list[LeadFault | None]]:
+    """Find the first fault of every lead.
+
+    Parameters
+    ----------
+    deviation
+        float32, shape (n_recordings, n_leads, n_samples), contiguous: finite samples less the
+        mean of their lead.
+    sampling_rate
+        In Hz, of all of them; at least a second of samples is expected.
+    amplitude_known
+        Whether the samples are mV.
+
+    Returns
+    -------
+    A list a recording: a fault, or None, a lead.
+    """
+    n_recordings, n_leads, n_samples = deviation.shape
+    n_second = max(1, int(sampling_rate))
+    n_seconds = n_samples // n_second
+    whole = n_seconds * n_second
+    seconds = deviation[..., :whole].reshape(n_recordings, n_leads, n_seconds, n_second)
+    second_high, second_low = _extremes(seconds)
+    second_range = second_high - second_low
+    lag = max(1, round(_NOISE_LAG_S * sampling_rate))
+    change = _change(deviation, lag)
+    n_changes = np.float32(max(1, n_samples - lag))
+    mean_change = np.add.reduce(change, axis=-1) / n_changes
+    flat_range = FLAT_MV if amplitude_known else 0.0
+    masks = {
+        LeadFault.FLAT: (second_range <= flat_range).sum(axis=-1) >= _FLAT_SHARE * n_seconds,
+        LeadFault.CLIPPED: _is_clipped(deviation, second_high, second_low, deviation[..., whole:]),
+        # The difference over 10 ms has sqrt(2) the size of white noise and twice that of mains
+        # hum, but less than half that of an ECG, whatever the sampling rate. Size is the mean
+        # absolute value: squares would see nothing but the spikes of a pacemaker.
+        LeadFault.NOISY: mean_change > _NOISE_RATIO * row_means(np.abs(deviation)),
+        LeadFault.MUSCLE_NOISE: muscle_noise(
+            seconds, sampling_rate, _evenness(change, mean_change, n_changes)
+        ),
+    }
+    if amplitude_known:
+        n_beyond = (second_range > LARGEST_RANGE_MV).sum(axis=-1)
+        masks[LeadFault.OUT_OF_RANGE] = n_beyond >= _OUT_OF_RANGE_SHARE * n_seconds
+    faults: list[list[LeadFault | None]] = [[None] * n_leads for _ in range(n_recordings)]
+    for fault, mask in masks.items():
+        for recording, lead in np.argwhere(mask).tolist():
+            faults[recording][lead] = faults[recording][lead] or fault
+    return faults
+
+
+def _extremes(
+    seconds: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The highest and the lowest sample of every second."""
+    return seconds.max(axis=-1), seconds.min(axis=-1)
+
+
+def _is_clipped(
+    deviation: NDArray[np.float32],
+    second_high: NDArray[np.float32],
+    second_low: NDArray[np.float32],
+    rest: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    """`rest` are the samples after the last whole second."""
+    high = second_high.max(axis=-1, keepdims=True)
+    low = second_low.min(axis=-1, keepdims=True)
+    if rest.shape[-1]:
+        high = np.maximum(high, rest.max(axis=-1, keepdims=True))
+        low = np.minimum(low, rest.min(axis=-1, keepdims=True))
+    # The quiet line between beats can be an extreme too, and rest on one value where the
+    # resolution is coarse; but it lies close to the mean.
+    far = _RAIL_DISTANCE * (high - low)
+    clipped = np.zeros(deviation.shape[:-1], np.bool_)
+    for rail, second_extreme in ((high, second_high), (low, second_low)):
+        # Recorders hold the last value to fill a recording up: one place, not several.
+        n_seconds = (second_extreme == rail).sum(axis=-1)
+        suspect = (n_seconds >= _CLIPPED_SECONDS) & (np.abs(rail) >= far)[..., 0]
+        if suspect.any():  # hardly ever is there a row to look at sample by sample
+            n_stuck = (deviation[suspect] == rail[suspect]).sum(axis=-1)
+            clipped[suspect] |= n_stuck >= _CLIPPED_SHARE * deviation.shape[-1]
+    return clipped
+
+
+def _change(deviation: NDArray[np.float32], lag: int) -> NDArray[np.float32]:
+    """Sizes of the differences over `lag` samples; zeros in the last places of every row."""
+    change = np.empty_like(deviation)
+    # Row behind row as one line, which takes a third of the time; what is computed across the
+    # end of a row is then overwritten.
+    line, differences = deviation.reshape(-1), change.reshape(-1)
+    np.subtract(line[lag:], line[:-lag], out=differences[:-lag])
+    change[..., -lag:] = 0
+    np.abs(change, out=change)
+    return change
+
+
+def _evenness(
+    change: NDArray[np.float32], mean_change: NDArray[np.float32], n_changes: np.float32
+) -> NDArray[np.float32]:
+    """The mean over the root mean square of each row; 0 in a row of zeros."""
+    size = np.sqrt(np.vecdot(change, change) / n_changes)
+    evenness: NDArray[np.float32] = np.zeros_like(mean_change)
+    np.divide(mean_change, size, out=evenness, where=size > 0)
+    return evenness
