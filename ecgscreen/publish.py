@@ -63,14 +63,14 @@ def publishing_together(paths: Sequence[Path]) -> Iterator[list[Path]]:
             parts.append(Path(name))
         yield parts
         for part in parts:
-            _sync(part)
+            sync(part)
         for part, path in zip(parts, paths, strict=True):
             part.replace(path)
     except BaseException:
         for part in parts:
             part.unlink(missing_ok=True)
         raise
-    _sync(paths[0].parent)  # a rename is durable only when its folder is
+    sync(paths[0].parent)  # a rename is durable only when its folder is
 
 
 def publish_bytes(path: Path, content: bytes) -> None:
@@ -214,7 +214,8 @@ def _strict(value: JsonValue) -> JsonValue:
     return value
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Bring a file's content to the disk, or the names in a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -33,6 +33,7 @@ from ecgscreen.publish import (
     publish_bytes,
     remove_leftovers,
     storing,
+    sync,
 )
 from ecgscreen.results import RecordResult, Status, not_scored, report_text
 from ecgscreen.row_index import RowIndex
@@ -330,6 +331,7 @@ class RunStore:
             for file in self.folder.glob("*.npz"):
                 if file.name not in self._manifest.names:
                     file.unlink()
+            sync(self.folder)  # after a power cut, what was to go would be there again
 
     def iter_results(self) -> Iterator[RecordResult]:
         """Yield every record that the manifest accounts for, in the order it was added.

@@ -113,6 +113,10 @@ class CrashDisk:
         ):
             yield self
 
+    def at_the_end(self) -> tuple[dict[str, bytes], ...]:
+        """What the folder could look like after a cut now, by path; not noted in `states`."""
+        return self._kept(), self._lost(), self._names_only()
+
     def _before(self, operation: str) -> None:
         number, self.n_operations = self.n_operations, self.n_operations + 1
         if number == self.fail_at and self.fault is not None:

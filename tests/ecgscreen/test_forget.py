@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from ecgscreen.errors import ExitCode
+from ecgscreen.errors import ExitCode, StoreError
 from ecgscreen.forgetting import forget
 from ecgscreen.lock import locked
 from ecgscreen.results import record_id_of
 from ecgscreen.run_store import NEXT_MANIFEST, RunStore
 from ecgscreen.scan import Listener, ScanOptions, scan
 from tests.ecgscreen.command_line import Run, command_line
+from tests.ecgscreen.crash_disk import CrashDisk
 from tests.ecgscreen.screenings import REPORTS, every_byte, recordings, rows, scanned
 
 GONE = "patient-b/sim00001.hea"
@@ -41,6 +44,12 @@ def original(bundle_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
             shutil.copy(other / f"sim00001{suffix}", (records / GONE).with_suffix(suffix))
         scanned(bundle_dir, folder / "out", records)
     return folder
+
+
+@pytest.fixture
+def without_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports are written many times: without their slowest part."""
+    monkeypatch.setattr("ecgscreen.reports.html.writer.MAX_STRIPS", 0)
 
 
 @pytest.fixture
@@ -105,6 +114,53 @@ def test_begun_again_after_a_crash_it_ends_in_the_same(
     forget(out, [GONE])
     assert GONE.encode() not in every_byte(out)
     assert len(rows(out)) == 7
+
+
+@pytest.mark.usefixtures("without_strips")
+def test_after_a_power_cut_at_any_moment_it_is_gone_and_nothing_else_is(
+    out: Path, tmp_path: Path
+) -> None:
+    before = rows(out)
+    expected = {path: row for path, row in before.items() if path != GONE}
+    traces = (GONE.encode(), record_id_of(GONE).encode())
+    with CrashDisk(out).watching() as disk:
+        forget(out, [GONE])
+        for files in disk.at_the_end():
+            assert not any(trace in content for content in files.values() for trace in traces)
+    assert len(disk.states) > 10
+    for state in disk.states[::2]:  # every other one: each costs two passes over the disk
+        after = tmp_path / "after"
+        state.write(after)
+        assert rows(after) in (before, expected), state.name
+        forget(after, [GONE])
+        assert rows(after) == expected, state.name
+        content = every_byte(after)
+        assert not any(trace in content for trace in traces), state.name
+
+
+@pytest.mark.usefixtures("without_strips")
+def test_a_disk_that_is_full_is_a_sentence_and_leaves_it_as_it_was(out: Path) -> None:
+    """Every other operation fails in its turn; begun again, it ends in the same."""
+    failed: list[str] = []
+    while True:
+        copy = Path(shutil.copytree(out, out.with_name("copy")))
+        before = rows(copy)
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        disk = CrashDisk(copy, fail_at=2 * len(failed), fault=full)
+        with disk.watching(), suppress(StoreError):
+            forget(copy, [GONE])
+        if not disk.failed:
+            break
+        failed.append(disk.failed)
+        assert {path: row for path, row in rows(copy).items() if path != GONE} == {
+            path: row for path, row in before.items() if path != GONE
+        }
+        forget(copy, [GONE])
+        assert GONE.encode() not in every_byte(copy), failed
+        assert len(rows(copy)) == 7
+        shutil.rmtree(copy)
+    assert len(failed) > 8
+    assert {"fsync", "rename"} <= set(failed)
 
 
 def test_what_an_interrupted_run_has_scored_goes_too(
