@@ -32,6 +32,7 @@ from ecgscreen.screening import (
     Scoring,
     reader_of,
     run_entry,
+    shown_in_reports,
     stored_report,
 )
 from ecgscreen.site_calibration import calibrated_rows, load_calibration
@@ -243,6 +244,7 @@ def _grow(
         since_ns=None if options.since is None else int(options.since.timestamp() * 1e9),
     )
     discovery = Discovery(options.roots)
+    shown = shown_in_reports(store, basis)
     found = growth.to_prepare(discovery, listener.kept)
     try:
         with (
@@ -251,9 +253,9 @@ def _grow(
         ):
             for result in results:
                 if options.strict and result.status is not Status.SCORED:
-                    raise _not_scored_error(result)
+                    raise _not_scored_error(shown(result))
                 store.append(result)
-                listener.done(result)
+                listener.done(shown(result))
         growth.mark_gone(basis)
         store.update_run(n_ignored=discovery.ignored)
     finally:
@@ -349,5 +351,6 @@ def _arguments(options: ScanOptions) -> dict[str, JsonValue]:
         "since": None if options.since is None else options.since.isoformat(),
         "strict": options.strict,
         "fail_if_empty": options.fail_if_empty,
+        "pseudonymise_paths": options.pseudonymise_paths,
         "wait_lock_s": options.wait_lock_s,
     }

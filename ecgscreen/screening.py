@@ -30,8 +30,8 @@ from ecgscreen.pseudonyms import load_pseudonyms
 from ecgscreen.publish import JsonValue
 from ecgscreen.recording import Recording, SkippedRecording
 from ecgscreen.reports import DiagnosisRow, Provenance, Report, RowsOfRun
-from ecgscreen.reports.pseudonymous import pseudonymous
-from ecgscreen.results import Status
+from ecgscreen.reports.pseudonymous import pseudonymous, renamed
+from ecgscreen.results import RecordResult, Status
 from ecgscreen.run_store import RunStore, number_of
 from engines.base import EngineInfo
 
@@ -227,6 +227,14 @@ def stored_report(
         read=read,
     )
     return pseudonymous(report, load_pseudonyms(store.folder)) if basis.pseudonymised else report
+
+
+def shown_in_reports(store: RunStore, basis: Basis) -> Callable[[RecordResult], RecordResult]:
+    """Return what gives a row the name that the screening's reports have for it."""
+    if not basis.pseudonymised:
+        return lambda result: result
+    pseudonyms = load_pseudonyms(store.folder)
+    return lambda result: renamed(result, pseudonyms)
 
 
 def reader_of(basis: Basis) -> Callable[[str], Recording | SkippedRecording]:

@@ -36,6 +36,12 @@ def pseudonymous(report: Report, pseudonyms: Pseudonyms) -> Report:
     )
 
 
+def renamed(result: RecordResult, pseudonyms: Pseudonyms) -> RecordResult:
+    """Return a row under its id."""
+    name = pseudonyms.of(result.path)
+    return replace(result, path=name, record_id=name)
+
+
 class _PseudonymousStore:
     """What the reports see of a store: results under their ids."""
 
@@ -54,16 +60,12 @@ class _PseudonymousStore:
             return self._pseudonyms.of(path)
 
         for block in self._store.iter_sorted(key or by_id):
-            yield [self._renamed(result) for result in block]
+            yield [renamed(result, self._pseudonyms) for result in block]
 
     def iter_names(self) -> Iterator[tuple[str, str]]:
         for path, _ in self._store.iter_names():
             name = self._pseudonyms.of(path)
             yield name, name
-
-    def _renamed(self, result: RecordResult) -> RecordResult:
-        name = self._pseudonyms.of(result.path)
-        return replace(result, path=name, record_id=name)
 
 
 def _reading(

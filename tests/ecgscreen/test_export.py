@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -158,8 +159,13 @@ def test_a_screening_does_not_lose_its_names(copy: Path) -> None:
 def test_a_scan_without_names(bundle_dir: Path, run: Run, tmp_path: Path) -> None:
     records, out = recordings(tmp_path / SECRET, 4, seed=3, faults=1), tmp_path / "out"
     arguments = ("scan", records, "--labels", "superclass", "--bundle", bundle_dir, "--out", out)
-    done = run(*arguments, "--pseudonymise-paths")
+    log = tmp_path / "log"
+    done = run(*arguments, "--pseudonymise-paths", "--json", "--log-file", log)
     assert done.code == ExitCode.SOME_NOT_SCORED
+    told = [json.loads(line) for line in done.out.splitlines()]
+    assert [line["path"] for line in told if line["event"] == "record"] != []
+    assert "sim0" not in done.out
+    assert not any(record_id_of(f"sim0000{n}.hea") in log.read_text() for n in range(4))
     published = b"".join((out / name).read_bytes() for name in REPORTS)
     assert SECRET.encode() not in published
     assert b"sim0" not in published
