@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.bundle import Bundle
+from ecgscreen.calibration import probabilities
 from ecgscreen.errors import UsageError
 from ecgscreen.scoring import quantise_directions, score
 from ecgscreen.site_calibration import SiteCalibration
@@ -20,6 +22,7 @@ from trainer.calibration_check import (
     of_bundle,
     single_concepts,
 )
+from trainer.curves import Scored
 from trainer.data import LabelledRecordings
 from trainer.datasets.embedded import Labels
 from trainer.metrics import (
@@ -33,11 +36,16 @@ from trainer.metrics import (
     measurable,
     trivial_baselines,
 )
+from trainer.uniformity import UniformityCheck, check_uniformity
 
 PROTOCOLS = ("multilabel", "argmax")
 
 SUBSET_TASKS = frozenset({"form", "rhythm"})
 """Reported on all recordings and on those with at least one statement of the task as well."""
+
+
+OnScores: TypeAlias = Callable[[Scored], None]
+"""Is given what the figures are made of."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,8 @@ class Evaluation:
         throw of a coin (``chance``, both as expectations) would give on the same classes.
     calibration
         What the probabilities and operating points are worth here.
+    percentiles
+        How far they are from uniform; None without a reference population.
     """
 
     dataset: tuple[str, ...]
@@ -119,6 +129,7 @@ class Evaluation:
     per_class: dict[str, ClassResult]
     baselines: dict[str, BaselineFigures]
     calibration: CalibrationCheck
+    percentiles: UniformityCheck | None
 
 
 def thresholds_from(bundle: Bundle, folds: Sequence[int]) -> tuple[int, ...]:
@@ -129,6 +140,10 @@ def thresholds_from(bundle: Bundle, folds: Sequence[int]) -> tuple[int, ...]:
     """
     fitted = bundle.manifest["training"].get("validation_folds", [])
     return tuple(sorted(set(folds) & set(fitted)))
+
+
+def no_scores(_scored: Scored) -> None:
+    """Nobody wants to draw them."""
 
 
 def check_protocol(protocol: str) -> None:
@@ -156,6 +171,7 @@ def evaluate_embeddings(
     dataset: tuple[str, ...],
     folds: tuple[int, ...],
     calibration: SiteCalibration | None = None,
+    on_scores: OnScores = no_scores,
 ) -> Evaluation:
     """Hold embeddings against what the recordings carry.
 
@@ -174,6 +190,8 @@ def evaluate_embeddings(
         they come from.
     calibration
         Its thresholds instead of the bundle's; not learned on these recordings.
+    on_scores
+        Is given the scores, for curves.
     """
     names = [concept.id for concept in classes]
     directions = quantise_directions(np.stack([bundle.direction(name) for name in names]))
@@ -200,6 +218,9 @@ def evaluate_embeddings(
         calibrated = {} if thresholds_from(bundle, folds) else of_bundle(bundle)
     levels = np.array([calibrated[c].threshold if c in calibrated else np.nan for c in names])
     at_threshold = np.isfinite(levels) & counted
+    scalings = [calibrated[c].platt if c in calibrated else None for c in names]
+    on_scores(Scored(tuple(names), scores, positive, levels, probabilities(scores, scalings)))
+    reference = bundle.reference
     figures = _figures(scores, levels, positive, at_threshold)
     return Evaluation(
         dataset=dataset,
@@ -236,6 +257,9 @@ def evaluate_embeddings(
             patients,
             source="bundle" if calibration is None else calibration.path.name,
             sha256="" if calibration is None else calibration.sha256,
+        ),
+        percentiles=check_uniformity(
+            names, scores, None if reference is None else score(reference, directions), patients
         ),
     )
 

@@ -16,7 +16,13 @@ from trainer.calibration_check import check_not_learned_on
 from trainer.datasets.case import ALL_ANNOTATED, LabelledSet, classes_of
 from trainer.datasets.embedded import embed_set
 from trainer.datasets.ptbxl import ptbxl_set
-from trainer.evaluate import Evaluation, check_protocol, evaluate_embeddings
+from trainer.evaluate import (
+    Evaluation,
+    OnScores,
+    check_protocol,
+    evaluate_embeddings,
+    no_scores,
+)
 from trainer.lead_subset import only_leads
 
 CONCEPTS = "concepts"
@@ -35,6 +41,7 @@ def evaluate_ptbxl(
     leads: Sequence[str] = LEADS,
     concepts: Sequence[str] = (),
     calibration: SiteCalibration | None = None,
+    on_scores: OnScores = no_scores,
 ) -> Evaluation | ArgmaxEvaluation:
     """Score the recordings of some folds against the classes of a task, by their names.
 
@@ -61,6 +68,7 @@ def evaluate_ptbxl(
         leads=leads,
         concepts=concepts,
         calibration=calibration,
+        on_scores=on_scores,
     )
 
 
@@ -76,6 +84,7 @@ def evaluate_set(
     leads: Sequence[str] = LEADS,
     concepts: Sequence[str] = (),
     calibration: SiteCalibration | None = None,
+    on_scores: OnScores = no_scores,
 ) -> Evaluation | ArgmaxEvaluation:
     """Score the cases of a set against the classes of a task, by their names.
 
@@ -97,6 +106,8 @@ def evaluate_set(
         Ids, names or codes: these alone, instead of a task.
     calibration
         A site's thresholds and probabilities instead of the bundle's.
+    on_scores
+        Is given the scores, for curves; not with ``argmax``.
 
     Raises
     ------
@@ -120,6 +131,7 @@ def evaluate_set(
         leads=leads,
         concepts=concepts,
         calibration=calibration,
+        on_scores=on_scores,
     )
 
 
@@ -200,6 +212,7 @@ def _evaluate(
     leads: Sequence[str],
     concepts: Sequence[str],
     calibration: SiteCalibration | None,
+    on_scores: OnScores,
 ) -> Evaluation | ArgmaxEvaluation:
     check_protocol(protocol)
     if calibration is not None:
@@ -233,4 +246,5 @@ def _evaluate(
         dataset=dataset,
         folds=folds,
         calibration=calibration,
+        on_scores=on_scores,
     )

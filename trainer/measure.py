@@ -18,6 +18,7 @@ from engines.base import Engine, EngineUnavailableError
 from engines.select import load_engine
 from trainer.argmax import ArgmaxEvaluation
 from trainer.calibration_check import CalibrationCheck
+from trainer.curves import Scored
 from trainer.datasets.case import ALL_ANNOTATED, LabelledSet
 from trainer.datasets.cinc import cinc_set
 from trainer.datasets.ludb import ludb_set
@@ -27,7 +28,9 @@ from trainer.evaluate import Evaluation, check_protocol, thresholds_from
 from trainer.evaluate_sets import evaluate_ptbxl, evaluate_set, trained_site_folds
 from trainer.lead_subset import parse_leads
 from trainer.metrics import Interval
+from trainer.plots import write_plots
 from trainer.splits import parse_folds
+from trainer.uniformity import UniformityCheck
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,6 +73,8 @@ class MeasureRequest:
         Such as ``AFIB,CLBBB``: these instead of a task.
     calibration
         A file of ``calibrate``, used instead of the bundle's thresholds.
+    plots
+        A folder for curves and reliability, of the protocol ``multilabel``.
     """
 
     dataset: str
@@ -84,6 +89,7 @@ class MeasureRequest:
     leads: str = ""
     concepts: str = ""
     calibration: Path | None = None
+    plots: Path | None = None
 
 
 def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEvaluation:
@@ -100,12 +106,15 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
     check_protocol(request.protocol)
     if request.json_file is not None:
         check_file_can_be(request.json_file, ("task", "protocol", "per_class"))
+    if request.plots is not None:
+        _check_plots(request.plots, request.protocol)
     leads = parse_leads(request.leads)
     concepts = tuple(filter(None, (word.strip() for word in request.concepts.split(","))))
     vocabulary = load_vocabulary()
     bundle = load_bundle(request.bundle or default_bundle())
     path = request.calibration
     calibration = None if path is None else load_calibration(path, bundle)
+    scored: list[Scored] = []
     if request.dataset == "ptb-xl":
         folds = _folds(request)
         _check_task(request.task, vocabulary)
@@ -121,6 +130,7 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
             leads=leads,
             concepts=concepts,
             calibration=calibration,
+            on_scores=scored.append,
         )
     else:
         labelled = SETS[request.dataset](request.paths, vocabulary, bundle)
@@ -136,6 +146,7 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
             leads=leads,
             concepts=concepts,
             calibration=calibration,
+            on_scores=scored.append,
         )
         for note in labelled.notes:
             console.print(note, highlight=False)
@@ -150,6 +161,10 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
         console.print(f"leads {', '.join(leads)}; the others masked", highlight=False)
     for line in _lines(evaluation):
         console.print(line, highlight=False)
+    if request.plots is not None:
+        about = f"{evaluation.task}, {', '.join(evaluation.dataset)}, {evaluation.n} cases"
+        for path in write_plots(request.plots, scored[0], about):
+            console.print(f"drawn: {path}", highlight=False)
     if request.json_file is not None:
         document = {
             "bundle": bundle.name,
@@ -161,6 +176,15 @@ def measure(request: MeasureRequest, console: Console) -> Evaluation | ArgmaxEva
         with storing(request.json_file):
             publish_json(request.json_file, document)
     return evaluation
+
+
+def _check_plots(folder: Path, protocol: str) -> None:
+    if protocol != "multilabel":
+        raise UsageError(
+            f"the protocol {protocol} has no curves", "leave --plots out, or --protocol"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is no folder", "name one; it is made if it is not there")
 
 
 def _folds(request: MeasureRequest) -> tuple[int, ...]:
@@ -237,6 +261,7 @@ def _multilabel_lines(evaluation: Evaluation) -> list[str]:
             f"recall {evaluation.recall:.3f}, F1 {_figure(evaluation.f1, evaluation.f1_ci)}"
         )
     lines.extend(_calibration_lines(evaluation.calibration))
+    lines.extend(_percentile_lines(evaluation.percentiles))
     lines.extend(
         f"  {name:<12} AUC {result.auc:.3f}  {result.n_positive} positive"
         for name, result in evaluation.per_class.items()
@@ -262,6 +287,17 @@ def _calibration_lines(check: CalibrationCheck) -> list[str]:
                 f"specificity {_figure(each.specificity, each.specificity_op_ci)}"
             )
     return lines
+
+
+def _percentile_lines(check: UniformityCheck | None) -> list[str]:
+    if check is None:
+        return []
+    name, worst = max(check.per_concept.items(), key=lambda item: item[1].ks)
+    return [
+        f"percentiles among {check.n_reference} recordings of reference: distance from uniform "
+        f"(Kolmogorov-Smirnov) {check.median:.3f} in the median, largest "
+        f"{_figure(worst.ks, worst.ks_ci)} of {name}; up to {check.by_chance:.3f} by chance"
+    ]
 
 
 def _figure(value: float, interval: Interval) -> str:

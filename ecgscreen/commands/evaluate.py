@@ -20,6 +20,10 @@ Leads = Annotated[
 Concepts = Annotated[
     str, typer.Option("--concepts", help="Such as AFIB,CLBBB: these instead of a task.")
 ]
+Plots = Annotated[
+    Path | None,
+    typer.Option("--plots", help="Folder for ROC, precision-recall and reliability as SVG."),
+]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the figures here as JSON.")]
 
 
@@ -39,6 +43,7 @@ def evaluate_ptb_xl(
     leads: Leads = "",
     concepts: Concepts = "",
     json_file: Json = None,
+    plots: Plots = None,
     bundle: Bundle = None,
     calibration: Calibration = None,
     engine: Engine = None,
@@ -54,6 +59,7 @@ def evaluate_ptb_xl(
         leads=leads,
         concepts=concepts,
         json_file=json_file,
+        plots=plots,
         bundle=bundle,
         calibration=calibration,
         engine=engine or "openvino",
@@ -75,6 +81,7 @@ def _evaluate_set(dataset: str, summary: str) -> None:
         leads: Leads = "",
         concepts: Concepts = "",
         json_file: Json = None,
+        plots: Plots = None,
         bundle: Bundle = None,
         calibration: Calibration = None,
         engine: Engine = None,
@@ -88,6 +95,7 @@ def _evaluate_set(dataset: str, summary: str) -> None:
             leads=leads,
             concepts=concepts,
             json_file=json_file,
+            plots=plots,
             bundle=bundle,
             calibration=calibration,
             engine=engine or "openvino",

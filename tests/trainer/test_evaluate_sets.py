@@ -26,6 +26,7 @@ from trainer.evaluate import _f1_interval
 from trainer.lead_subset import only_leads
 from trainer.measure import MeasureRequest, measure
 from trainer.metrics import confusion_figures, trivial_baselines
+from trainer.plots import FILES
 
 KEYS = {
     *("task", "protocol", "n", "macro_auc", "macro_auc_ci", "accuracy", "precision", "recall"),
@@ -35,7 +36,7 @@ KEYS = {
 }
 MULTILABEL_KEYS = {
     *("n_classes", "n_thresholds", "n_labelled", "macro_auc_labelled", "macro_auc_labelled_ci"),
-    "calibration",
+    *("calibration", "percentiles"),
 }
 ARGMAX_KEYS = {
     *("n_no_class", "n_several", "n_rare", "classes", "confusion"),
@@ -128,6 +129,25 @@ def test_ptb_xl_has_every_key_and_no_other(
     for figures in found["baselines"].values():
         assert figures.keys() == BASELINE_KEYS
         assert figures["macro_auc"] == 0.5
+
+
+def test_curves_and_percentiles(evaluate: Evaluate, simulated_ptbxl: Path, tmp_path: Path) -> None:
+    measured = ("ptb-xl", simulated_ptbxl, "--folds", VALIDATION_FOLD, "--task", "rhythm")
+    found = evaluate(*measured, "--plots", tmp_path / "plots")
+    assert {path.name for path in (tmp_path / "plots").iterdir()} <= set(FILES)
+    assert (tmp_path / "plots" / "roc.svg").is_file()
+    assert "drawn: " in found["printed"]
+    check = found["percentiles"]
+    assert check.keys() == {"n_reference", "by_chance", "median", "per_concept"}
+    assert check["n_reference"] > 0
+    assert check["per_concept"].keys() == found["per_class"].keys()
+    for each in check["per_concept"].values():
+        assert each.keys() == {"ks", "ks_ci", "mean"}
+        assert 0 <= each["ks_ci"]["low"] <= each["ks_ci"]["high"] <= 1
+    assert "distance from uniform" in found["printed"]
+    refused = evaluate(*measured, "--plots", tmp_path / "more", "--protocol", "argmax")
+    assert refused["exit"] == ExitCode.USAGE
+    assert not (tmp_path / "more").exists()
 
 
 def test_table_multilabel(evaluate: Evaluate, site: Path) -> None:
