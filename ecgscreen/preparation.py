@@ -21,6 +21,7 @@ from ecgscreen.preprocess import (
 )
 from ecgscreen.quality import MIN_DURATION_S, Grade, Quality
 from ecgscreen.readers import read_recording
+from ecgscreen.readers.base import NO_MEMORY
 from ecgscreen.readers.opened import noting
 from ecgscreen.recording import LEADS, Recording, RecordingError, SkippedRecording, SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
@@ -194,7 +195,11 @@ def _prepare_together(
 
 
 def _prepare(read: _Read, config: PreprocessConfig) -> PreparedRecord | RecordResult:
-    return _preprocessed(read, *assess(read.recording), config)
+    try:
+        return _preprocessed(read, *assess(read.recording), config)
+    except MemoryError:  # a limit of this process, or of the machine
+        problem = SkippedRecording(read.recording.path, SkipReason.TOO_LARGE, NO_MEMORY)
+        return _skipped(read.name, problem, read.files)
 
 
 def _preprocessed(

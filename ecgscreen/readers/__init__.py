@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from ecgscreen.readers.base import Reader, reason_of
+from ecgscreen.readers.base import NO_MEMORY, Reader, reason_of
 from ecgscreen.readers.by_content import read_by_content
 from ecgscreen.readers.tables import TABLE_SUFFIXES, read_table
 from ecgscreen.readers.wfdb_record import read_wfdb
@@ -44,6 +44,4 @@ def read_recording(path: Path, root: Path | None = None) -> Recording | SkippedR
     except OSError as error:
         return SkippedRecording(path, *reason_of(error))
     except MemoryError:
-        return SkippedRecording(
-            path, SkipReason.TOO_LARGE, "this machine has not enough memory for it"
-        )
+        return SkippedRecording(path, SkipReason.TOO_LARGE, NO_MEMORY)

@@ -24,6 +24,9 @@ MAX_SAMPLING_RATE = 100_000.0
 """In Hz. Below the first no QRS complex can be seen, and resampling a "0.001 Hz" file
 would multiply its length by 100,000; no recorder goes beyond the second."""
 
+NO_MEMORY = "this machine has not enough memory for it"
+"""Of a recording that keeps the limits, and is too large all the same."""
+
 _TOKEN_LENGTH = 24
 _TEXT_LENGTH = 300
 

@@ -165,10 +165,11 @@ def _read_csv(file: InsideFile) -> tuple[NDArray[np.float64], tuple[str, ...] | 
             ndmin=2,
             encoding="latin-1",
         )
-    except ValueError as error:  # its message quotes the file
+    except ValueError:
+        # Without the error behind it, which quotes the file.
         raise RecordingError(
             SkipReason.BAD_CONTENT, f"a cell is no number, or a line has not {n_columns} cells"
-        ) from error
+        ) from None
     return table.T, names
 
 

@@ -115,9 +115,10 @@ def read_with_library(
             # Of a segment, the header may say more samples than are wanted.
             record = wfdb.rdrecord(f"{location}/{path.stem}", sampto=header.n_samples)
         except _WHAT_WFDB_RAISES as error:
+            # Without the error behind it, which may quote the file.
             raise RecordingError(
                 SkipReason.UNSUPPORTED, f"the wfdb package refused it ({type(error).__name__})"
-            ) from error
+            ) from None
     _require_agreement(header, record)
     physical = record.p_signal[:, list(wanted)] * np.array(factors)
     return np.ascontiguousarray(physical.T, dtype=np.float32)

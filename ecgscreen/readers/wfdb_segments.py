@@ -165,10 +165,11 @@ def _segment_header(
     own_path = path.parent / f"{segment.record_name}.hea"
     try:
         own = read_header(own_path, root)
-    except FileNotFoundError as error:
+    except FileNotFoundError:
+        # Without the error behind it: the name is the header's.
         raise RecordingError(
             SkipReason.NO_SIGNAL_FILE, "the header of a segment is not there"
-        ) from error
+        ) from None
     if own.segments:
         raise RecordingError(SkipReason.BAD_HEADER, "a segment has segments itself")
     if not math.isclose(own.sampling_rate, header.sampling_rate):

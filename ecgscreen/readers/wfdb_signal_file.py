@@ -68,7 +68,8 @@ def open_signal_file(path: str, root: Path) -> InsideFile:
     """
     try:
         return InsideFile(path, root)
-    except FileNotFoundError as error:
+    except FileNotFoundError:
+        # Without the error behind it: the name is the header's.
         raise RecordingError(
             SkipReason.NO_SIGNAL_FILE, "the file that the header names is not there"
-        ) from error
+        ) from None

@@ -31,7 +31,8 @@ _SAMPLE_KINDS = "sb ub ss sl ul mb ab"
 _KNOWN = frozenset(f"{_LEADS} {_SIGNALS} {_UNITS} {_SAMPLE_KINDS}".split())
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _DATE = re.compile(r"\d{1,4}([-./])\d{1,2}\1\d{1,4}")
-_LONG_NUMBER = re.compile(r"\d{6,}")
+_LONG_NUMBER = re.compile(r"\d{6,}|(?<!\d)(?:18|19|20)\d\d(?!\d)")
+"""Or a year."""
 _WORD = re.compile(r"[^\W\d_]{2,}|[^\W\d_a-zA-Z]")
 """A single letter tells of nobody."""
 

@@ -193,7 +193,8 @@ class Provenance:
     @property
     def duration_s(self) -> float:
         """How long the run took, in seconds."""
-        return (self.ended - self.started).total_seconds()
+        # A clock may be set back while a run lasts.
+        return max(0.0, (self.ended - self.started).total_seconds())
 
 
 class ReportedStore(Protocol):

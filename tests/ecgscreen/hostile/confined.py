@@ -58,7 +58,14 @@ class ConfinedScans:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
 
-    def scan(self, bundle: Path, folder: Path, out: Path, labels: str = "rhythm.txt") -> Outcome:
+    def scan(
+        self,
+        bundle: Path,
+        folder: Path,
+        out: Path,
+        labels: str = "rhythm.txt",
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> Outcome:
         """Scan with workers=0; AssertionError if it hangs, dies or lets an error through."""
         if self._process is None:
             self._process = subprocess.Popen(
@@ -72,7 +79,8 @@ class ConfinedScans:
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(json.dumps([str(bundle), str(folder), str(out), labels]) + "\n")
+        request = [str(bundle), str(folder), str(out), labels, memory_bytes]
+        process.stdin.write(json.dumps(request) + "\n")
         process.stdin.flush()
         answered, _, _ = select.select([process.stdout], [], [], TIMEOUT_S)
         line = process.stdout.readline() if answered else ""
@@ -116,14 +124,12 @@ def _serve() -> None:
     sys.addaudithook(note)
     own = [str(ROOT), sys.prefix, sys.base_prefix, "/proc", "/sys", "/dev/null", "/dev/urandom"]
     for line in sys.stdin:
-        bundle, folder, out, labels = json.loads(line)
+        bundle, folder, out, labels, memory = json.loads(line)
         inside = tuple(os.path.realpath(path) for path in (bundle, folder, out, *own))
         opened.clear()
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew: proc(5)
         before, cpu_before = _status("VmRSS"), time.process_time()
-        resource.setrlimit(
-            resource.RLIMIT_AS, (_status("VmSize") + MEMORY_BYTES, resource.RLIM_INFINITY)
-        )
+        resource.setrlimit(resource.RLIMIT_AS, (_status("VmSize") + memory, resource.RLIM_INFINITY))
         options = ScanOptions(
             (Path(folder),), labels, Path(out), Path(bundle), threads=1, workers=0
         )
