@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +54,9 @@ def run_training(request: TrainRequest, console: Console) -> None:
     NotPublishedError
         If a site's bundle is worse than the one before, and that is not accepted.
     """
+    # With an optimiser PyTorch makes a folder for compiled code. Nothing is compiled here: where
+    # the folder is there already, nothing is left behind.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", tempfile.gettempdir())
     check_free(request.out)
     if request.tables:
         check_free(rejected_folder(request.out))

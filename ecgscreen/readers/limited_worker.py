@@ -8,6 +8,7 @@ import os
 import resource
 import socket
 import struct
+import sys
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -55,6 +56,8 @@ def serve(connection: int) -> None:
         Descriptor of a socket; a request is a line of JSON with a file's descriptor.
     """
     _limit()
+    # pydicom imports it where it can, and with it comes a request for an internet socket.
+    sys.modules["requests"] = None  # type: ignore[assignment]  # documented way to block an import
     logging.disable()
     warnings.simplefilter("ignore")
     with socket.socket(fileno=connection) as channel:

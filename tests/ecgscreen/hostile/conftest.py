@@ -18,11 +18,11 @@ MOST_CPU_S = 15.0
 Rows = dict[str, dict[str, str]]
 
 
-def write_healthy(folder: Path) -> Path:
-    """Twelve leads of 10 s."""
+def write_healthy(folder: Path, name: str = "healthy") -> Path:
+    """Twelve leads of 10 s, the same under every name."""
     folder.mkdir(parents=True, exist_ok=True)
     recording = simulate(SimulationSettings(Rhythm.SINUS, seed=4)).recording
-    return write_wfdb(recording, folder, "healthy")
+    return write_wfdb(recording, folder, name)
 
 
 @pytest.fixture(scope="session")
