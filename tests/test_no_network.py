@@ -87,8 +87,8 @@ def test_a_scan_of_every_format(
         folder = records / f"{number}"
         folder.mkdir(parents=True)
         form.write(simulate(settings).recording, folder)
-    for form in ("212", "516"):
-        write_by_wfdb(records, form)
+    for signal_format in ("212", "516"):
+        write_by_wfdb(records, signal_format)
     out = tmp_path / "out"
     finished = run_offline(
         COMMAND,

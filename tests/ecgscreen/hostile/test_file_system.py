@@ -13,10 +13,10 @@ from typing import Self
 
 import pytest
 
-import ecgscreen.preparation
 import ecgscreen.scan
 from ecgscreen.errors import ExitCode
 from ecgscreen.progress import print_summary, stderr_console
+from ecgscreen.readers import read_recording
 from ecgscreen.recording import Recording, SkippedRecording, SkipReason
 from ecgscreen.scan import ScanOptions, ScanResult, scan
 from tests.ecgscreen.hostile.child import run_child
@@ -127,11 +127,11 @@ for suffix in (".hea", ".dat"):
     (records / f"new{suffix}").write_bytes(content)
 code, sentence = attempt(bundle, records, out)
 assert code == 1, code
-assert str(out) in sentence and "Permission denied" in sentence, sentence
+assert str(out) in sentence and "written" in sentence, sentence
 (place / "night").chmod(0o555)
 code, sentence = attempt(bundle, records, place / "night" / "other")
 assert code == 1, code
-assert "other: cannot be written: Permission denied" in sentence, sentence
+assert str(place / "night") in sentence and "written" in sentence, sentence
 assert as_it_is() == before
 for path in (out, out / "store"):
     path.chmod(0o755)
@@ -204,7 +204,6 @@ def test_files_that_vanish_during_the_run(
     for name in ("no-header", "no-signal", "shorter"):
         write_healthy(folder, name)
     write_healthy(folder / "x", "inside")
-    read_recording = ecgscreen.preparation.read_recording
 
     def vanish(path: Path, root: Path) -> Recording | SkippedRecording:
         if (folder / "x").exists():
@@ -214,7 +213,7 @@ def test_files_that_vanish_during_the_run(
             shutil.rmtree(folder / "x")
         return read_recording(path, root)
 
-    monkeypatch.setattr(ecgscreen.preparation, "read_recording", vanish)
+    monkeypatch.setattr("ecgscreen.preparation.read_recording", vanish)
     result = scanned(folder, tmp_path / "out", bundle_dir)
     assert result.summary.exit_code == ExitCode.SOME_NOT_SCORED
     rows = rows_of(tmp_path / "out")
