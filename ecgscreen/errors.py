@@ -90,6 +90,10 @@ class WorkerError(EcgscreenError):
     """A process that reads recordings is gone."""
 
 
+class ClusterError(EcgscreenError):
+    """A cluster does not answer, is lost, or its workers are not fit for the scan."""
+
+
 class StoreError(EcgscreenError):
     """The screening folder cannot be written or holds something else."""
 

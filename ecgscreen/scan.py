@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
 from ecgscreen import __version__
 from ecgscreen.bundle import Bundle, default_bundle, load_bundle
+from ecgscreen.cluster_worker import ClusterJob
 from ecgscreen.diagnoses import load_list
 from ecgscreen.discover import Discovery
+from ecgscreen.embedding import Embedder, EmbedderHere
 from ecgscreen.errors import EngineError, NotScoredError, UsageError
 from ecgscreen.growing import Growth, open_store
 from ecgscreen.lock import locked
-from ecgscreen.preparation import PreparedRecord
 from ecgscreen.prompts import embed_list
 from ecgscreen.publish import JsonValue, check_folder_can_be, make_private_folder, storing
 from ecgscreen.reports import Provenance, RunSummary, write_reports
@@ -37,10 +35,10 @@ from ecgscreen.screening import (
 )
 from ecgscreen.site_calibration import calibrated_rows, load_calibration
 from ecgscreen.vocabulary import load_vocabulary
-from ecgscreen.workers import prepare_all
 from engines.base import Engine, EngineUnavailableError
 from engines.select import load_engine
-from engines.stream import Windows, embed_stream
+
+DEFAULT_ENGINE = "openvino"
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,8 @@ class ScanOptions:
     workers
         Processes that read and prepare; 0 does it in this one, None decides by the number of
         recordings and of cores.
+    cluster
+        Address of a Dask scheduler whose workers read and embed, or ``local``; None does it here.
     calibration
         A file of ``ecgscreen calibrate``: its thresholds and probabilities come before the
         bundle's.
@@ -101,6 +101,7 @@ class ScanOptions:
     batch_size: int = 32
     threads: int = 0
     workers: int | None = None
+    cluster: str | None = None
     calibration: Path | None = None
     language: str = "en"
     rescore: bool = False
@@ -183,7 +184,6 @@ def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
     calibration = None if path is None else load_calibration(path, bundle)
     diagnoses = load_list(options.labels)
     prompts = embed_list(diagnoses, bundle, load_vocabulary())
-    engine = None if options.rescore else _load_engine(options, bundle)
 
     basis = Basis(
         bundle_name=bundle.name,
@@ -207,20 +207,23 @@ def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
     )
     with storing(options.out):
         make_private_folder(options.out)
-    with locked(options.out, options.wait_lock_s):
+    with (
+        _embedder(options, bundle) as embedder,
+        locked(options.out, options.wait_lock_s),
+    ):
         store = open_store(options.out / STORE, basis, rescore=options.rescore, fresh=options.fresh)
         run = run_entry(
             "scan",
             __version__,
             _arguments(options),
             started,
-            None if engine is None else engine.info,
+            None if embedder is None else embedder.info,
             _why(options),
         )
         store.begin(basis.to_json(), run, {SCORING: scoring.encode()})
         listener.started(store)
-        if engine is not None:
-            _grow(store, engine, bundle, basis, options, listener)
+        if embedder is not None:
+            _grow(store, embedder, basis, options, listener)
         store.update_run(ended_utc=datetime.now(UTC).isoformat())
         report = stored_report(store, reader_of(basis))
         summary = write_reports(report, options.out, fail_if_empty=options.fail_if_empty)
@@ -230,8 +233,7 @@ def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
 
 def _grow(
     store: RunStore,
-    engine: Engine,
-    bundle: Bundle,
+    embedder: Embedder,
     basis: Basis,
     options: ScanOptions,
     listener: Listener,
@@ -247,10 +249,7 @@ def _grow(
     shown = shown_in_reports(store, basis)
     found = growth.to_prepare(discovery, listener.kept)
     try:
-        with (
-            closing(prepare_all(found, bundle.preprocessing, options.workers)) as prepared,
-            closing(embed_all(prepared, engine)) as results,
-        ):
+        with closing(embedder.rows(found)) as results:
             for result in results:
                 if options.strict and result.status is not Status.SCORED:
                     raise _not_scored_error(shown(result))
@@ -261,36 +260,6 @@ def _grow(
     finally:
         # Also when the run is ended in between: the next one goes on from here.
         store.flush()
-
-
-def embed_all(
-    records: Iterable[PreparedRecord | RecordResult], engine: Engine
-) -> Generator[RecordResult, None, None]:
-    """Embed a stream of prepared recordings, in its order, while the next ones are prepared.
-
-    Raises
-    ------
-    EngineError
-        If the engine fails.
-    """
-    waiting: deque[PreparedRecord | RecordResult] = deque()
-
-    def windows() -> Iterator[Windows | None]:
-        for record in records:
-            waiting.append(record)
-            yield None if isinstance(record, RecordResult) else _windows(record)
-
-    try:
-        for embeddings in embed_stream(engine, windows()):
-            record = waiting.popleft()
-            yield record if isinstance(record, RecordResult) else record.scored(embeddings)
-    except EngineUnavailableError as error:  # a device that fails, or is taken away
-        raise EngineError(error.message, error.advice) from error
-
-
-def _windows(record: PreparedRecord) -> Windows:
-    windows = record.prepared.windows
-    return windows, np.broadcast_to(record.prepared.lead_mask, windows.shape[:2])
 
 
 def _check_roots(roots: Sequence[Path]) -> None:
@@ -305,10 +274,35 @@ def _check_roots(roots: Sequence[Path]) -> None:
             ) from error
 
 
+@contextmanager
+def _embedder(options: ScanOptions, bundle: Bundle) -> Iterator[Embedder | None]:
+    """What turns recordings into rows: this machine, or a cluster; None where none is read."""
+    if options.rescore:
+        yield None
+    elif options.cluster is None:
+        yield EmbedderHere(
+            _load_engine(options, bundle), bundle.preprocessing, workers=options.workers
+        )
+    else:
+        from ecgscreen.cluster import EmbedderOnCluster, connected
+
+        job = ClusterJob(
+            bundle=options.bundle.absolute(),
+            bundle_sha256=bundle.sha256,
+            version=__version__,
+            engine=options.engine or DEFAULT_ENGINE,
+            precision=options.precision,
+            batch_size=options.batch_size,
+            threads=options.threads or 1,
+        )
+        with connected(options.cluster) as client:
+            yield EmbedderOnCluster(client, job)
+
+
 def _load_engine(options: ScanOptions, bundle: Bundle) -> Engine:
     try:
         return load_engine(
-            options.engine or "openvino",
+            options.engine or DEFAULT_ENGINE,
             bundle.encoder_onnx,
             precision=options.precision,
             batch_size=options.batch_size,
@@ -343,6 +337,7 @@ def _arguments(options: ScanOptions) -> dict[str, JsonValue]:
         "batch_size": options.batch_size,
         "threads": options.threads,
         "workers": options.workers,
+        "cluster": options.cluster,
         "calibration": None if options.calibration is None else str(options.calibration),
         "language": options.language,
         "rescore": options.rescore,

@@ -67,6 +67,13 @@ def scan(
             "0 for a small folder]",
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Dask scheduler whose workers read and embed (tcp://host:8786), or: local.",
+        ),
+    ] = None,
     language: Language = "en",
     pseudonymise_paths: Pseudonymise = False,
     rescore: Annotated[
@@ -145,6 +152,7 @@ def scan(
         batch_size=batch_size,
         threads=threads,
         workers=workers,
+        cluster=cluster,
         calibration=calibration,
         language=language,
         pseudonymise_paths=pseudonymise_paths,

@@ -27,6 +27,10 @@ class Deadly(PosixPath):
         """Take the attributes along to the other process."""
         return type(self), (self.tally, self.number)
 
+    def absolute(self) -> Deadly:
+        """It is of no folder either."""
+        return self
+
     @property
     def suffix(self) -> str:
         """What the reader looks at first."""

@@ -15,12 +15,13 @@ import pytest
 from numpy.typing import NDArray
 
 from ecgscreen.bundle import load_bundle
+from ecgscreen.embedding import embed_all
 from ecgscreen.errors import EngineError, ExitCode, LabelListError, UsageError
 from ecgscreen.preparation import PreparedRecord
 from ecgscreen.preprocess import Prepared
 from ecgscreen.recording import LEADS, SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored
-from ecgscreen.scan import Listener, ScanOptions, ScanResult, embed_all, scan
+from ecgscreen.scan import Listener, ScanOptions, ScanResult, scan
 from ecgscreen.scoring import quantise_directions, record_embedding, score
 from ecgscreen.simulate import (
     Fault,

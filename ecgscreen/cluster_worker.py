@@ -1,0 +1,103 @@
+"""What a worker of a cluster does: with one engine it turns chunks of recordings into rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+
+from ecgscreen import __version__
+from ecgscreen.bundle import load_bundle
+from ecgscreen.discover import Found
+from ecgscreen.embedding import embed_all
+from ecgscreen.errors import ClusterError, EngineError
+from ecgscreen.preparation import prepare_recording
+from ecgscreen.preprocess import PreprocessConfig
+from ecgscreen.results import RecordResult
+from engines.base import Engine, EngineInfo, EngineUnavailableError
+from engines.select import load_engine
+
+
+@dataclass(frozen=True)
+class ClusterJob:
+    """What every worker needs to know; it is sent with each chunk, and the same in all.
+
+    Attributes
+    ----------
+    bundle
+        The model bundle's folder, which every worker sees by the same absolute path.
+    bundle_sha256
+        Of its manifest, as the scan read it.
+    version
+        Of ecgscreen, as the scan runs it.
+    engine, precision, batch_size, threads
+        See `engines.select.load_engine`.
+    """
+
+    bundle: Path
+    bundle_sha256: str
+    version: str
+    engine: str
+    precision: str
+    batch_size: int
+    threads: int = 1
+
+
+def describe(job: ClusterJob) -> EngineInfo:
+    """Load the engine, and say what it is.
+
+    Raises
+    ------
+    ClusterError
+        If the worker has another version of ecgscreen, or another bundle.
+    EngineError, BundleError
+        If they cannot be loaded.
+    """
+    return _loaded(job)[0].info
+
+
+def embed_chunk(job: ClusterJob, chunk: Sequence[Found]) -> list[RecordResult]:
+    """Read, prepare and embed recordings, in their order.
+
+    Raises
+    ------
+    ClusterError, EngineError, BundleError
+        As `describe`. A recording that cannot be scored is a row.
+    """
+    # An engine serves one stream at a time, whatever number of threads the worker was given.
+    with _ONE_STREAM:
+        engine, preprocessing = _loaded(job)
+        return list(embed_all((prepare_recording(one, preprocessing) for one in chunk), engine))
+
+
+_ONE_STREAM = Lock()
+
+
+@lru_cache(maxsize=1)
+def _loaded(job: ClusterJob) -> tuple[Engine, PreprocessConfig]:
+    """Load what the job names; once a process, as long as the job is the same."""
+    if job.version != __version__:
+        raise ClusterError(
+            f"a worker of the cluster has ecgscreen {__version__}, the scan is of {job.version}",
+            "Install the same version on all machines.",
+        )
+    bundle = load_bundle(job.bundle)
+    if bundle.sha256 != job.bundle_sha256:
+        raise ClusterError(
+            f"{job.bundle}: on a worker of the cluster the bundle is another one "
+            f"({bundle.sha256[:12]}, not {job.bundle_sha256[:12]})",
+            "Give a --bundle that all machines see by the same path.",
+        )
+    try:
+        engine = load_engine(
+            job.engine,
+            bundle.encoder_onnx,
+            precision=job.precision,
+            batch_size=job.batch_size,
+            threads=job.threads,
+        )
+    except EngineUnavailableError as error:
+        raise EngineError(error.message, error.advice) from error
+    return engine, bundle.preprocessing
