@@ -13,7 +13,7 @@ from ecgscreen.bundle import load_bundle
 from ecgscreen.discover import Found
 from ecgscreen.embedding import embed_all
 from ecgscreen.errors import ClusterError, EngineError
-from ecgscreen.preparation import prepare_recording
+from ecgscreen.preparation import prepare_recordings
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.results import RecordResult
 from engines.base import Engine, EngineInfo, EngineUnavailableError
@@ -69,7 +69,7 @@ def embed_chunk(job: ClusterJob, chunk: Sequence[Found]) -> list[RecordResult]:
     # An engine serves one stream at a time, whatever number of threads the worker was given.
     with _ONE_STREAM:
         engine, preprocessing = _loaded(job)
-        return list(embed_all((prepare_recording(one, preprocessing) for one in chunk), engine))
+        return list(embed_all(prepare_recordings(chunk, preprocessing), engine))
 
 
 _ONE_STREAM = Lock()

@@ -159,6 +159,7 @@ def load_words(words: str, against: Sequence[str] = ()) -> DiagnosisList:
         name="--diagnosis",
         sha256=hashlib.sha256(content).hexdigest(),
         diagnoses=(_resolve(line, load_vocabulary()),),
+        text=words,
     )
 
 

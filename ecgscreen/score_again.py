@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from ecgscreen.bundle import Bundle
 from ecgscreen.discover import Found
+from ecgscreen.embedding import embed_all
 from ecgscreen.errors import EngineError
 from ecgscreen.locate import place_of
 from ecgscreen.preparation import PreparedRecord, prepare_recording
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored
 from ecgscreen.run_store import RunStore, number_of
-from ecgscreen.scan import embed_all
 from ecgscreen.scoring import record_embedding, score
 from ecgscreen.screening import Basis, read_scoring
 from ecgscreen.shards import StoredRow
