@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -205,12 +205,11 @@ def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
         directions=prompts.directions,
         reference_scores=None if reference is None else score(reference, prompts.directions),
     )
-    with storing(options.out):
-        make_private_folder(options.out)
-    with (
-        _embedder(options, bundle) as embedder,
-        locked(options.out, options.wait_lock_s),
-    ):
+    with ExitStack() as stack:
+        embedder = stack.enter_context(_embedder(options, bundle))
+        with storing(options.out):
+            make_private_folder(options.out)
+        stack.enter_context(locked(options.out, options.wait_lock_s))
         store = open_store(options.out / STORE, basis, rescore=options.rescore, fresh=options.fresh)
         run = run_entry(
             "scan",
