@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgscreen.discover import Found
 from ecgscreen.errors import EngineError
+from ecgscreen.long_recording import LongPreparation, LongRecording
 from ecgscreen.preparation import PreparedRecord
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.results import RecordResult
@@ -72,7 +75,7 @@ class EmbedderHere:
 
 
 def embed_all(
-    records: Iterable[PreparedRecord | RecordResult], engine: Engine
+    records: Iterable[PreparedRecord | LongRecording | RecordResult], engine: Engine
 ) -> Generator[RecordResult, None, None]:
     """Embed a stream of prepared recordings, in its order, while the next ones are prepared.
 
@@ -81,19 +84,35 @@ def embed_all(
     EngineError
         If the engine fails.
     """
-    waiting: deque[PreparedRecord | RecordResult] = deque()
+    waiting: deque[Callable[[NDArray[np.float32]], RecordResult | None]] = deque()
 
     def windows() -> Iterator[Windows | None]:
         for record in records:
-            waiting.append(record)
-            yield None if isinstance(record, RecordResult) else _windows(record)
+            if isinstance(record, RecordResult):
+                waiting.append(partial(_as_it_is, record))
+                yield None
+            elif isinstance(record, LongRecording):
+                preparation = LongPreparation(record)
+                for piece in preparation.pieces():
+                    waiting.append(preparation.add)
+                    yield piece
+                waiting.append(preparation.finish)
+                yield None
+            else:
+                waiting.append(record.scored)
+                yield _windows(record)
 
     try:
         for embeddings in embed_stream(engine, windows()):
-            record = waiting.popleft()
-            yield record if isinstance(record, RecordResult) else record.scored(embeddings)
+            row = waiting.popleft()(embeddings)
+            if row is not None:
+                yield row
     except EngineUnavailableError as error:  # a device that fails, or is taken away
         raise EngineError(error.message, error.advice) from error
+
+
+def _as_it_is(row: RecordResult, _embeddings: NDArray[np.float32]) -> RecordResult:
+    return row
 
 
 def _windows(record: PreparedRecord) -> Windows:

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ecgscreen.discover import shown_name
-from ecgscreen.readers import read_recording
-from ecgscreen.recording import Recording, SkippedRecording, SkipReason
+from ecgscreen.readers.pieces import Pieces, open_pieces
+from ecgscreen.recording import SkippedRecording, SkipReason
 
 _SPELLED_BYTE = re.compile(r"(\\+)x([0-9a-f]{2})")
 
 
-def read_shown(
+def open_shown(
     name: str, roots: Sequence[Path], working_directory: Path | None = None
-) -> Recording | SkippedRecording:
-    """Read a recording once more, by its name in the reports.
+) -> Pieces | SkippedRecording:
+    """Open a recording once more, by its name in the reports, to read a piece of it.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def read_shown(
     """
     found = place_of(name, roots, working_directory)
     if found is not None:
-        return read_recording(*found)
+        return open_pieces(*found)
     return SkippedRecording(Path(name), SkipReason.VANISHED, "none of the folders holds it")
 
 
@@ -44,7 +44,7 @@ def path_of(name: str, roots: Sequence[Path], working_directory: Path | None = N
     Parameters
     ----------
     name, roots, working_directory
-        As `read_shown` has them.
+        As `open_shown` has them.
 
     Returns
     -------

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.acquired import acquired_text
 from ecgscreen.assessment import assess, assess_together
 from ecgscreen.discover import Found
 from ecgscreen.lead_faults import row_means
 from ecgscreen.limb_leads import MOST_SAMPLES
+from ecgscreen.long_recording import LongRecording, is_announced_long
 from ecgscreen.preprocess import (
     Prepared,
     PreprocessConfig,
@@ -25,6 +27,7 @@ from ecgscreen.readers.base import NO_MEMORY
 from ecgscreen.readers.opened import noting
 from ecgscreen.recording import LEADS, Recording, RecordingError, SkippedRecording, SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
+from ecgscreen.scoring import LONG_S
 from ecgscreen.stamp import FileStamp
 
 _TOGETHER = 1 << 18
@@ -54,6 +57,8 @@ class PreparedRecord:
         What a reader of the report should know.
     files, sha256
         What it was read from, as `RecordResult` has it.
+    acquired
+        When it was recorded, likewise.
     """
 
     name: str
@@ -64,6 +69,7 @@ class PreparedRecord:
     notes: tuple[str, ...]
     files: tuple[FileStamp, ...] = ()
     sha256: str = ""
+    acquired: str = ""
 
     def scored(self, embeddings: NDArray[np.float32]) -> RecordResult:
         """The finished row, with float32 embeddings (n_windows, D) from the engine."""
@@ -84,16 +90,18 @@ class PreparedRecord:
             embeddings=embeddings.astype(np.float16),
             files=self.files,
             sha256=self.sha256,
+            acquired=self.acquired,
         )
 
 
 def prepare_recordings(
     found: Iterable[Found | RecordResult], config: PreprocessConfig
-) -> Iterator[PreparedRecord | RecordResult]:
+) -> Iterator[PreparedRecord | LongRecording | RecordResult]:
     """Read, assess and prepare recordings, in their order.
 
     Those that follow one another and have the same shape are assessed and prepared as one array,
-    with the results that each would have alone. The stream is read ahead by these.
+    with the results that each would have alone. The stream is read ahead by these. A long
+    recording is only recognised here: it is read in pieces when it is embedded.
 
     Parameters
     ----------
@@ -108,7 +116,7 @@ def prepare_recordings(
     """
     alike: list[_Read] = []
     for one in found:
-        read = one if isinstance(one, RecordResult) else _read(one)
+        read = one if isinstance(one, RecordResult) else _read(one, config)
         if isinstance(read, _Read) and _is_plain(read.recording, config):
             if alike and not _same_shape(alike[0].recording, read.recording):
                 yield from _prepare_together(alike, config)
@@ -124,7 +132,9 @@ def prepare_recordings(
     yield from _prepare_together(alike, config)
 
 
-def prepare_recording(found: Found, config: PreprocessConfig) -> PreparedRecord | RecordResult:
+def prepare_recording(
+    found: Found, config: PreprocessConfig
+) -> PreparedRecord | LongRecording | RecordResult:
     """As `prepare_recordings`, for one recording."""
     (outcome,) = prepare_recordings([found], config)
     return outcome
@@ -140,14 +150,18 @@ class _Read:
     sha256: str
 
 
-def _read(found: Found) -> _Read | RecordResult:
+def _read(found: Found, config: PreprocessConfig) -> _Read | LongRecording | RecordResult:
     if found.problem is not None:
         return _skipped(found.name, found.problem, found.files)
+    if is_announced_long(found):
+        return LongRecording(found, config)
     with noting() as opened:
         recording = read_recording(found.path, found.root)
     files = opened.stamps(found.files, found.root)
     if isinstance(recording, SkippedRecording):
         return _skipped(found.name, recording, files)
+    if recording.duration_s > LONG_S:
+        return LongRecording(found, config)
     return _Read(found.name, recording, files, opened.sha256)
 
 
@@ -221,6 +235,7 @@ def _preprocessed(
         duration_s=recording.duration_s,
         notes=recording.notes,
         sha256=read.sha256,
+        acquired=acquired_text(recording.acquired),
     )
 
 
@@ -236,6 +251,7 @@ def _waiting(
         notes=recording.notes,
         files=read.files,
         sha256=read.sha256,
+        acquired=acquired_text(recording.acquired),
     )
 
 

@@ -152,7 +152,7 @@ def preprocess(
             SkipReason.TOO_LARGE,
             f"{n_windows} windows of {config.window_s:g} s, the limit is {most}",
         )
-    starts = _window_starts(n_total, n_window)
+    starts = window_starts(n_total, n_window)
     windows = np.zeros((len(starts), len(LEADS), config.n_samples), dtype=np.float32)
     for window, start in zip(windows, starts, strict=True):
         cut = signal[rows, start : start + n_window]
@@ -259,7 +259,8 @@ def _n_out(n_window: int, rate: float, config: PreprocessConfig) -> int:
     return min(config.n_samples, math.floor(n_window * config.sampling_rate / rate + 1e-9))
 
 
-def _window_starts(n_total: int, n_window: int) -> list[int]:
+def window_starts(n_total: int, n_window: int) -> list[int]:
+    """Where windows of so many samples begin: one after the other, the last one at the end."""
     starts = list(range(0, n_total - n_window + 1, n_window))
     if starts[-1] + n_window < n_total:
         starts.append(n_total - n_window)

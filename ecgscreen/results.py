@@ -64,6 +64,8 @@ class RecordResult:
         the walk lists, then those that reading told.
     sha256
         Of what was read, see `ecgscreen.readers.opened`; empty where it could not be read.
+    acquired
+        When it was recorded, see `ecgscreen.acquired.acquired_text`; empty where unknown.
     """
 
     path: str
@@ -80,6 +82,7 @@ class RecordResult:
     embeddings: NDArray[np.float16]
     files: tuple[FileStamp, ...] = ()
     sha256: str = ""
+    acquired: str = ""
 
     def __post_init__(self) -> None:
         if self.window_starts_s.dtype != np.float32 or self.embeddings.dtype != np.float16:

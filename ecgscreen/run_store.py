@@ -384,8 +384,8 @@ class RunStore:
 
     def iter_sorted(
         self, key: Callable[[str, str], str] | None = None
-    ) -> Iterator[list[RecordResult]]:
-        """Yield all records in blocks, sorted by path as the reports spell it (code points).
+    ) -> Iterator[list[StoredRow]]:
+        """Yield all rows in blocks, sorted by path as the reports spell it (code points).
 
         Memory holds one block (`BLOCK_RECORDS`, `BLOCK_WINDOWS`), one shard, and for every
         record its path and about 110 bytes. Shards that arrived nearly in order, as a scan
@@ -409,7 +409,7 @@ class RunStore:
             done = windows_until[begin - 1] if begin else 0
             full = int(np.searchsorted(windows_until, done + BLOCK_WINDOWS, "right"))
             end = min(max(full, begin + 1), begin + BLOCK_RECORDS)
-            yield self._records(order[begin:end])
+            yield self._rows(order[begin:end])
             begin = end
 
     def _sorted_rows(
@@ -430,14 +430,14 @@ class RunStore:
         order = keys.argsort(kind="stable")
         return live[order], n_windows[order]
 
-    def _records(self, rows: NDArray[np.intp]) -> list[RecordResult]:
+    def _rows(self, rows: NDArray[np.intp]) -> list[StoredRow]:
         first_rows = self.index.first_rows
         shard_of = np.searchsorted(first_rows, rows, "right") - 1
-        by_place: dict[int, RecordResult] = {}
+        by_place: dict[int, StoredRow] = {}
         for index in np.unique(shard_of):
             shard = read_shard(self.folder, self._manifest.shards[index])
             for place in np.flatnonzero(shard_of == index):
-                by_place[int(place)] = shard[int(rows[place] - first_rows[index])]
+                by_place[int(place)] = shard.row(int(rows[place] - first_rows[index]))
         return [by_place[place] for place in range(len(rows))]
 
     def _row(self, result: RecordResult, run: int | None, made_s: float | None) -> StoredRow:

@@ -17,6 +17,7 @@ from ecgscreen.discover import Found
 from ecgscreen.embedding import embed_all
 from ecgscreen.errors import EngineError
 from ecgscreen.locate import place_of
+from ecgscreen.long_recording import LongRecording
 from ecgscreen.preparation import PreparedRecord, prepare_recording
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored
@@ -130,7 +131,7 @@ def _pairs(
     """Rows as they are stored, and as they are when they are made again."""
     stored: deque[RecordResult] = deque()
 
-    def prepared() -> Iterator[PreparedRecord | RecordResult]:
+    def prepared() -> Iterator[PreparedRecord | LongRecording | RecordResult]:
         for row in store.iter_rows(numbers):
             stored.append(row.result)
             yield _prepare(row, basis, bundle)
@@ -139,7 +140,9 @@ def _pairs(
         yield stored.popleft(), now
 
 
-def _prepare(row: StoredRow, basis: Basis, bundle: Bundle) -> PreparedRecord | RecordResult:
+def _prepare(
+    row: StoredRow, basis: Basis, bundle: Bundle
+) -> PreparedRecord | LongRecording | RecordResult:
     name = row.result.path
     place = place_of(name, basis.roots, basis.working_directory)
     if place is None:

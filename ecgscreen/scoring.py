@@ -16,6 +16,10 @@ _WIDENED = 2.0**112
 _BLOCK_NUMBERS = 1 << 17
 """Numbers that are scored at a time: 1 MB in float64, which a core's cache holds."""
 
+LONG_S = 120.0
+"""Recordings of more seconds are scored by their worst window: what a day holds for a minute would
+vanish in the mean. Shorter ones, as electrocardiographs write them, by their windows' mean."""
+
 NO_FLAG = -1
 """The flag of a diagnosis without threshold, and of a recording without score."""
 
@@ -158,6 +162,27 @@ def record_embedding(windows: NDArray[np.float16]) -> NDArray[np.float16]:
         row: NDArray[np.float16] = windows[0]
         return row
     return _unit(windows.astype(np.float64).sum(axis=0)).astype(np.float16)
+
+
+def worst_windows(scores: NDArray[np.float32], is_finding: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return which window of a long recording speaks for it, one a diagnosis.
+
+    For a finding the window with the highest score, the first of equal ones; for what is normal
+    the one with the lowest: a day is normal only if its worst ten seconds are.
+
+    Parameters
+    ----------
+    scores
+        float32, shape (n_windows, K), finite.
+    is_finding
+        bool, shape (K,).
+
+    Returns
+    -------
+    intp, shape (K,).
+    """
+    chosen: NDArray[np.intp] = np.where(is_finding, scores.argmax(axis=0), scores.argmin(axis=0))
+    return chosen
 
 
 def flags(

@@ -24,11 +24,12 @@ from numpy.typing import NDArray
 from ecgscreen.calibration import PlattScaling
 from ecgscreen.discover import shown_name
 from ecgscreen.errors import StoreError
-from ecgscreen.locate import file_name, read_shown
+from ecgscreen.locate import file_name, open_shown
 from ecgscreen.manifest import REMEDY
 from ecgscreen.pseudonyms import load_pseudonyms
 from ecgscreen.publish import JsonValue
-from ecgscreen.recording import Recording, SkippedRecording
+from ecgscreen.readers.pieces import Pieces
+from ecgscreen.recording import SkippedRecording
 from ecgscreen.reports import DiagnosisRow, Provenance, Report, RowsOfRun
 from ecgscreen.reports.pseudonymous import pseudonymous, renamed
 from ecgscreen.results import RecordResult, Status
@@ -200,7 +201,7 @@ def run_entry(
 
 
 def stored_report(
-    store: RunStore, read: Callable[[str], Recording | SkippedRecording] | None = None
+    store: RunStore, read: Callable[[str], Pieces | SkippedRecording] | None = None
 ) -> Report:
     """Return the report of what a store holds, from the store alone.
 
@@ -237,12 +238,12 @@ def shown_in_reports(store: RunStore, basis: Basis) -> Callable[[RecordResult], 
     return lambda result: renamed(result, pseudonyms)
 
 
-def reader_of(basis: Basis) -> Callable[[str], Recording | SkippedRecording]:
-    """Return what reads a recording of a screening again, by its name in the reports.
+def reader_of(basis: Basis) -> Callable[[str], Pieces | SkippedRecording]:
+    """Return what opens a recording of a screening again, by its name in the reports.
 
     Works from any working directory, as long as the recordings are where they were.
     """
-    return lambda name: read_shown(name, basis.roots, basis.working_directory)
+    return lambda name: open_shown(name, basis.roots, basis.working_directory)
 
 
 def rows_of_runs(store: RunStore) -> tuple[RowsOfRun, ...]:

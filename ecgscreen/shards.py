@@ -3,8 +3,8 @@
 It is an uncompressed NPZ archive (numpy's own format, loaded without pickle) of
 
 - ``text``: uint8, a line of JSON a row: path, record id, status, reason, detail, quality, leads,
-  notes, SHA-256 and, of every file, name, size, time in ns and whether the walk lists it; in
-  ASCII, so that bytes of file names which are no UTF-8 survive;
+  notes, time of acquisition, SHA-256 and, of every file, name, size, time in ns and whether the
+  walk lists it; in ASCII, so that bytes of file names which are no UTF-8 survive;
 - ``key`` and ``stamp``: uint8, (n_rows, 16): `path_key` and `stamp_digest` of the row;
 - ``state``: uint8, (n_rows,): the status, its place in `Status`; `REMOVED` for a row that only
   says that its path is no longer one of the store;
@@ -118,9 +118,9 @@ class Shard:
 
     def __getitem__(self, row: int) -> RecordResult:
         """Return a row's result. Its arrays are copies: they do not keep the shard in memory."""
-        path, record_id, status, reason, detail, quality, leads, notes, sha256, files = json.loads(
-            self._lines[row]
-        )
+        columns = json.loads(self._lines[row])
+        path, record_id, status, reason, detail, quality, leads, notes = columns[:-3]
+        acquired, sha256, files = columns[-3:]
         end = int(self._ends[row])
         windows = slice(end - int(self.n_windows[row]), end)
         return RecordResult(
@@ -139,6 +139,7 @@ class Shard:
             embeddings=self._embeddings[windows].copy(),
             files=tuple(FileStamp(*file) for file in files),
             sha256=sha256,
+            acquired=acquired,
         )
 
     def row(self, row: int) -> StoredRow:
@@ -248,6 +249,7 @@ def _text_line(result: RecordResult) -> bytes:
         result.quality,
         result.leads,
         result.notes,
+        result.acquired,
         result.sha256,
         result.files,
     )

@@ -20,6 +20,7 @@ import numpy as np
 
 from ecgscreen.discover import Found
 from ecgscreen.errors import WorkerError
+from ecgscreen.long_recording import LongRecording
 from ecgscreen.preparation import PreparedRecord, prepare_recordings
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import SkipReason
@@ -43,14 +44,14 @@ _BLOCK_FREED = 24 << 20
 # spawn: a fork would copy the threads' locks of a runtime that is already loaded.
 _CONTEXT = get_context("spawn")
 
-_Outcome: TypeAlias = PreparedRecord | RecordResult
+_Outcome: TypeAlias = PreparedRecord | LongRecording | RecordResult
 _Task: TypeAlias = Found | RecordResult
 """What is to be prepared, or what became of it already."""
 
 
 def prepare_all(
     found: Iterable[Found], config: PreprocessConfig, workers: int | None = None
-) -> Generator[PreparedRecord | RecordResult, None, None]:
+) -> Generator[PreparedRecord | LongRecording | RecordResult, None, None]:
     """Prepare a stream of recordings, in its order; closing it ends the workers.
 
     A worker may die: killed where memory runs out, or crashed by a file. Another takes its

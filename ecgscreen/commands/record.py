@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from ecgscreen.errors import EcgscreenError
 
 if TYPE_CHECKING:
-    from ecgscreen.recording import Recording
+    from ecgscreen.readers.pieces import Pieces
+    from ecgscreen.recording import Recording, SkippedRecording
 
 
 def read_record(record: Path) -> Recording:
@@ -20,13 +21,37 @@ def read_record(record: Path) -> Recording:
         If it cannot be read.
     """
     from ecgscreen.readers import read_recording
-    from ecgscreen.recording import SkippedRecording
+    from ecgscreen.recording import Recording
 
+    path = _with_suffix(record)
+    recording = read_recording(path)
+    if isinstance(recording, Recording):
+        return recording
+    raise _refused(path, recording)
+
+
+def open_record(record: Path) -> Pieces:
+    """Open it, to read no more of it than is shown; a name as for `read_record`.
+
+    Raises
+    ------
+    EcgscreenError
+        If it cannot be read.
+    """
+    from ecgscreen.readers.pieces import Pieces, open_pieces
+
+    path = _with_suffix(record)
+    pieces = open_pieces(path, path.parent)
+    if isinstance(pieces, Pieces):
+        return pieces
+    raise _refused(path, pieces)
+
+
+def _with_suffix(record: Path) -> Path:
     # PhysioNet names a record without its suffix.
     header = record.with_name(f"{record.name}.hea")
-    if not record.exists() and header.is_file():
-        record = header
-    recording = read_recording(record)
-    if isinstance(recording, SkippedRecording):
-        raise EcgscreenError(f"{record}: {recording.reason}: {recording.detail}")
-    return recording
+    return header if not record.exists() and header.is_file() else record
+
+
+def _refused(path: Path, skipped: SkippedRecording) -> EcgscreenError:
+    return EcgscreenError(f"{path}: {skipped.reason}: {skipped.detail}")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ecgscreen.commands.options import Language, parse_path
-from ecgscreen.commands.record import read_record
+from ecgscreen.commands.record import open_record
 from ecgscreen.errors import UsageError
 
 
@@ -26,14 +26,14 @@ def show(
 ) -> None:
     """Draw ten seconds of a recording, as it came."""
     from ecgscreen.publish import publish_bytes, storing
-    from ecgscreen.strip import cut_segment, draw_strip, terminal_strip
+    from ecgscreen.strip import cut_pieces, draw_strip, terminal_strip
 
     if out is not None and out.suffix.casefold() != ".svg":
         raise UsageError(
             f"{out}: only SVG is written, expected a name that ends in .svg",
             "A browser opens it, prints it and makes a picture of it.",
         )
-    recording = read_record(record)
+    recording = open_record(record)
     if out is None:
         from rich.console import Console
 
@@ -41,7 +41,7 @@ def show(
         width = Console().width if sys.stdout.isatty() else 160
         _print(terminal_strip(recording, width, start, language))
         return
-    drawing = draw_strip(cut_segment(recording, start), record.name, language)
+    drawing = draw_strip(cut_pieces(recording, start), record.name, language)
     with storing(out):
         publish_bytes(out, f'<?xml version="1.0" encoding="UTF-8"?>\n{drawing}\n'.encode())
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from ecgscreen.acquired import from_wfdb
 from ecgscreen.readers.age import age_notes, header_age
 from ecgscreen.readers.base import (
-    MAX_SAMPLES,
     MAX_SAMPLING_RATE,
     MAX_SIGNALS,
     MIN_SAMPLING_RATE,
@@ -174,11 +173,6 @@ def parse_header(content: bytes) -> Header:
     )
     # header(5): a length of zero means the same as none.
     n_samples = int(sample_count or 0) or None
-    if n_samples is not None and n_samples * n_signals > MAX_SAMPLES:
-        raise RecordingError(
-            SkipReason.TOO_LARGE,
-            f"{n_signals} x {n_samples} samples, the limit is {MAX_SAMPLES}",
-        )
     acquired = None if base_time is None else from_wfdb(base_time)
     notes = age_notes(header_age(content))
     if segment_count is not None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.readers.base import MAX_SAMPLES
+from ecgscreen.readers.files import InsideFile
 from ecgscreen.readers.wfdb_header import Header
 from ecgscreen.readers.wfdb_signal_file import file_groups, open_signal_file
 from ecgscreen.readers.wfdb_signal_line import SignalSpec
@@ -44,8 +45,37 @@ def is_plain(header: Header) -> bool:
     return bool(header.signals)
 
 
+def n_frames(header: Header, path: Path, root: Path) -> int:
+    """Give the length of a record, and make sure that its signal files are as long.
+
+    Parameters
+    ----------
+    header
+        For which `is_plain` holds.
+    path, root
+        See `read_plain`.
+
+    Raises
+    ------
+    RecordingError, OSError
+        See `read_plain`.
+    """
+    folder = str(path).removesuffix(path.name)
+    n_samples = header.n_samples
+    for start, stop in file_groups(header):
+        offset = header.signals[start].byte_offset
+        with open_signal_file(folder + header.file_names[start], root) as file:
+            n_samples = _checked_length(file, stop - start, n_samples, offset)
+    return n_samples or 0
+
+
 def read_plain(
-    header: Header, path: Path, root: Path, wanted: tuple[int, ...], factors: tuple[float, ...]
+    header: Header,
+    path: Path,
+    root: Path,
+    wanted: tuple[int, ...],
+    factors: tuple[float, ...],
+    frames: slice | None = None,
 ) -> NDArray[np.float32]:
     """Read signals of format 16.
 
@@ -61,6 +91,9 @@ def read_plain(
         Indices of the signals to read, ascending.
     factors
         Per wanted signal, by which its physical unit is multiplied (to give mV).
+    frames
+        Which part to read, from a first frame up to another; None reads all. Only of records
+        without skew.
 
     Returns
     -------
@@ -84,38 +117,50 @@ def read_plain(
         # Of a record without a length, the first file tells it.
         if here or n_samples is None:
             offset = header.signals[start].byte_offset
-            frames = _read_frames(
-                folder + header.file_names[start], root, stop - start, n_samples, offset
+            read, n_samples = _read_frames(
+                folder + header.file_names[start], root, stop - start, n_samples, offset, frames
             )
-            n_samples = len(frames)
-            columns.append(frames.T if len(here) == stop - start else frames.T[here])
+            columns.append(read.T if len(here) == stop - start else read.T[here])
     digital = columns[0] if len(columns) == 1 else np.concatenate(columns)
     return _physical(digital, _scaling(header.signals, wanted, factors))
 
 
 def _read_frames(
-    path: str, root: Path, n_signals: int, n_samples: int | None, offset: int
-) -> NDArray[np.int16]:
-    """Read one file, shape (n_samples, n_signals)."""
+    path: str,
+    root: Path,
+    n_signals: int,
+    n_samples: int | None,
+    offset: int,
+    frames: slice | None,
+) -> tuple[NDArray[np.int16], int]:
+    """Read one file, or some frames: shape (n, n_signals), and the number that there are."""
     frame_bytes = _BYTES_PER_SAMPLE * n_signals
     with open_signal_file(path, root) as file:
-        if n_samples is None:
-            n_samples = max(0, file.size - offset) // frame_bytes
-            if n_samples * n_signals > MAX_SAMPLES:
-                raise RecordingError(
-                    SkipReason.TOO_LARGE,
-                    f"{n_signals} x {n_samples} samples, the limit is {MAX_SAMPLES}",
-                )
-        n_bytes = n_samples * frame_bytes
-        if n_samples == 0 or file.size < offset + n_bytes:
+        n_samples = _checked_length(file, n_signals, n_samples, offset)
+        first, stop = (0, n_samples) if frames is None else (frames.start, frames.stop)
+        if (stop - first) * n_signals > MAX_SAMPLES:
             raise RecordingError(
-                SkipReason.TRUNCATED,
-                f"{file.size} bytes, expected {offset + (n_bytes or frame_bytes)} by the header",
+                SkipReason.TOO_LARGE,
+                f"{n_signals} x {stop - first} samples, the limit is {MAX_SAMPLES}",
             )
         if offset and path.casefold().endswith(".mat"):
             _require_matlab_int16(file.read(min(offset, _MATLAB_HEADER.size)))
-        content = file.read(n_bytes, offset)
-    return np.frombuffer(content, "<i2").reshape(n_samples, n_signals)
+        content = file.read((stop - first) * frame_bytes, offset + first * frame_bytes)
+    return np.frombuffer(content, "<i2").reshape(stop - first, n_signals), n_samples
+
+
+def _checked_length(file: InsideFile, n_signals: int, n_samples: int | None, offset: int) -> int:
+    """The frames of a file, which has to be long enough for those that the header announces."""
+    frame_bytes = _BYTES_PER_SAMPLE * n_signals
+    if n_samples is None:
+        n_samples = max(0, file.size - offset) // frame_bytes
+    n_bytes = n_samples * frame_bytes
+    if n_samples == 0 or file.size < offset + n_bytes:
+        raise RecordingError(
+            SkipReason.TRUNCATED,
+            f"{file.size} bytes, expected {offset + (n_bytes or frame_bytes)} by the header",
+        )
+    return n_samples
 
 
 def _require_matlab_int16(content: bytes) -> None:

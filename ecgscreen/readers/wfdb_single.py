@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.readers.base import check_size
 from ecgscreen.readers.lead_choice import LeadChoice, choose_leads
 from ecgscreen.readers.wfdb_header import Header
 from ecgscreen.readers.wfdb_library import read_with_library
@@ -38,6 +39,8 @@ def read_signals(header: Header, path: Path, root: Path, leads: LeadChoice) -> N
     RecordingError, OSError
         As `read_plain` and `read_with_library`.
     """
+    if header.n_samples is not None:
+        check_size(header.n_signals, header.n_samples)
     if is_plain(header):
         return read_plain(header, path, root, leads.indices, leads.factors)
     return read_with_library(header, path, root, leads.indices, leads.factors)

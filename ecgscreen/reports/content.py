@@ -15,9 +15,18 @@ from numpy.typing import NDArray
 
 from ecgscreen.calibration import PlattScaling, probabilities
 from ecgscreen.publish import JsonValue
-from ecgscreen.recording import Recording, SkippedRecording
+from ecgscreen.readers.pieces import Pieces
+from ecgscreen.recording import SkippedRecording
 from ecgscreen.results import RecordResult
-from ecgscreen.scoring import flags, percentiles, record_embedding, score
+from ecgscreen.scoring import (
+    LONG_S,
+    flags,
+    percentiles,
+    record_embedding,
+    score,
+    worst_windows,
+)
+from ecgscreen.shards import StoredRow
 from engines.base import EngineInfo
 
 NORMAL_CODES = frozenset({"NORM", "SR"})
@@ -211,8 +220,8 @@ class ReportedStore(Protocol):
 
     def iter_sorted(
         self, key: Callable[[str, str], str] | None = None
-    ) -> Iterator[list[RecordResult]]:
-        """Yield all records in blocks, sorted."""
+    ) -> Iterator[list[StoredRow]]:
+        """Yield all rows in blocks, sorted."""
         ...
 
 
@@ -235,7 +244,7 @@ class Report:
     language
         Of `ecgscreen.reports.html.words.LANGUAGES`, for what a person reads.
     read
-        Reads a recording again by its name in the reports, for its strip; None where the
+        Opens a recording again by its name in the reports, for its strip; None where the
         recordings are not at hand.
     """
 
@@ -245,7 +254,7 @@ class Report:
     reference_scores: NDArray[np.float32] | None
     provenance: Provenance
     language: str = "en"
-    read: Callable[[str], Recording | SkippedRecording] | None = None
+    read: Callable[[str], Pieces | SkippedRecording] | None = None
 
     def __post_init__(self) -> None:
         if self.directions.ndim != 2 or len(self.directions) != len(self.diagnoses):
@@ -276,7 +285,7 @@ class Report:
 
 @dataclass(frozen=True, eq=False)
 class ScoredWindows:
-    """The windows of those recordings of a block that have more than one.
+    """The windows of those recordings of a block that have more than one, or are long.
 
     Attributes
     ----------
@@ -313,7 +322,12 @@ class ScoredBlock:
     flags
         int8, shape (n, K): -1 no result or no threshold, 0, 1.
     windows
-        Of recordings with several.
+        Of recordings with several, and of long ones.
+    worst_start_s
+        float32, shape (n, K): of a long recording (see `ecgscreen.scoring.LONG_S`), where the
+        window begins that the score is of; NaN for others, whose score is of all windows.
+    is_new
+        bool, shape (n,): whether the run, or the interrupted one that it goes on with, made it.
     """
 
     first: int
@@ -324,6 +338,8 @@ class ScoredBlock:
     probabilities: NDArray[np.float32]
     flags: NDArray[np.int8]
     windows: ScoredWindows = field(repr=False)
+    worst_start_s: NDArray[np.float32]
+    is_new: NDArray[np.bool_]
 
 
 class ReportWriter(Protocol):
@@ -347,12 +363,16 @@ def scored_blocks(report: Report) -> Iterator[ScoredBlock]:
         If the store is damaged.
     """
     first = 0
-    for results in report.store.iter_sorted():
+    is_finding = np.array([row.is_finding for row in report.diagnoses], np.bool_)
+    for rows in report.store.iter_sorted():
+        results = [row.result for row in rows]
         embeddings = np.full((len(results), report.directions.shape[1]), np.nan, np.float16)
         for row, result in enumerate(results):
             if result.n_windows:
                 embeddings[row] = record_embedding(result.embeddings)
         scores = score(embeddings, report.directions)
+        windows = _windows(results, report.directions)
+        worst_start_s = _take_worst(scores, results, windows, is_finding)
         yield ScoredBlock(
             first=first,
             results=results,
@@ -361,13 +381,15 @@ def scored_blocks(report: Report) -> Iterator[ScoredBlock]:
             percentiles=percentiles(scores, report.reference_scores),
             probabilities=probabilities(scores, [row.platt for row in report.diagnoses]),
             flags=flags(scores, report.thresholds, report.seen),
-            windows=_windows(results, report.directions),
+            windows=windows,
+            worst_start_s=worst_start_s,
+            is_new=np.array([row.run >= report.provenance.first_new for row in rows], np.bool_),
         )
         first += len(results)
 
 
 def _windows(results: list[RecordResult], directions: NDArray[np.float64]) -> ScoredWindows:
-    rows = [row for row, result in enumerate(results) if result.n_windows > 1]
+    rows = [row for row, result in enumerate(results) if result.n_windows > 1 or is_long(result)]
     starts = [np.empty(0, np.float32), *(results[row].window_starts_s for row in rows)]
     none = np.empty((0, directions.shape[1]), np.float16)
     embeddings = np.concatenate([none, *(results[row].embeddings for row in rows)])
@@ -378,6 +400,28 @@ def _windows(results: list[RecordResult], directions: NDArray[np.float64]) -> Sc
         embeddings=embeddings,
         scores=score(embeddings, directions),
     )
+
+
+def is_long(result: RecordResult) -> bool:
+    """Whether a recording has a result, and is scored by its worst window."""
+    return result.n_windows > 0 and result.duration_s > LONG_S
+
+
+def _take_worst(
+    scores: NDArray[np.float32],
+    results: list[RecordResult],
+    windows: ScoredWindows,
+    is_finding: NDArray[np.bool_],
+) -> NDArray[np.float32]:
+    """Give long recordings the scores of their worst windows; return where those begin."""
+    starts_s = np.full(scores.shape, np.nan, np.float32)
+    for row, result in enumerate(results):
+        if is_long(result):
+            own = slice(*np.searchsorted(windows.record, (row, row + 1)))
+            worst = worst_windows(windows.scores[own], is_finding)
+            scores[row] = windows.scores[own][worst, np.arange(len(is_finding))]
+            starts_s[row] = windows.start_s[own][worst]
+    return starts_s
 
 
 def software_versions() -> dict[str, str]:

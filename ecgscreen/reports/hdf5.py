@@ -41,6 +41,7 @@ _RECORDS = (
     _Field("quality", str, "", "good, usable or unusable, and why"),
     _Field("sampling_rate", np.float64, "Hz", "Of the file; NaN where unknown"),
     _Field("duration_s", np.float64, "s", "Of the file; NaN where unknown"),
+    _Field("acquired", str, "", "When it was recorded; empty where the file does not say"),
     _Field("leads", str, "", "The leads that the score rests on, separated by blanks"),
     _Field("notes", str, "", "What to know of the recording, separated by semicolons"),
 )
@@ -66,6 +67,13 @@ _SCORES = (
         "1 at or above the threshold, 0 below, -1 no result, no threshold, or below it for a "
         "diagnosis that the model has not seen",
     ),
+)
+_WORST = _Field(
+    "worst_start_s",
+    np.float32,
+    "s",
+    "Where the window begins that the score of a long recording is of; NaN for other recordings, "
+    "whose score is of all windows together",
 )
 _WINDOWS = (
     _Field("record_index", np.int64, "", "Row of the recording in /records"),
@@ -96,7 +104,7 @@ class Hdf5Report:
             length = n if group == "records" else k
             for each in fields:
                 self._create(f"{group}/{each.name}", each, (length,))
-        for each in _SCORES:
+        for each in (*_SCORES, _WORST):
             self._create(each.name, each, (n, k))
         self._create("embeddings", _Field("", np.float16, "1", _EMBEDDING), (n, d))
         for each in _WINDOWS:
@@ -105,7 +113,9 @@ class Hdf5Report:
             "windows/embeddings", _Field("", np.float16, "1", _EMBEDDING), (0, d), grows=True
         )
         self._create("windows/scores", _SCORES[0], (0, k), grows=True)
-        self._file["windows"].attrs["description"] = "Of recordings with more than one window"
+        self._file["windows"].attrs["description"] = (
+            "Of recordings with more than one window, and of long ones"
+        )
         for each in _DIAGNOSES:
             values = [getattr(row, each.name) for row in report.diagnoses]
             self._file[f"diagnoses/{each.name}"][...] = _column(each, values)
@@ -123,6 +133,10 @@ class Hdf5Report:
         if self._calibrated:
             self._file["probabilities"][rows] = block.probabilities
         self._file["flags"][rows] = block.flags
+        if not np.isnan(
+            block.worst_start_s
+        ).all():  # of a folder without long ones it takes no room
+            self._file["worst_start_s"][rows] = block.worst_start_s
         self._file["embeddings"][rows] = block.embeddings
         if len(block.windows.record):
             self._append_windows(block)

@@ -10,9 +10,11 @@ import numpy as np
 
 from ecgscreen.pseudonyms import Pseudonyms
 from ecgscreen.publish import JsonValue
-from ecgscreen.recording import Recording, SkippedRecording, SkipReason
+from ecgscreen.readers.pieces import Pieces
+from ecgscreen.recording import SkippedRecording, SkipReason
 from ecgscreen.reports.content import Provenance, Report, ReportedStore
 from ecgscreen.results import RecordResult
+from ecgscreen.shards import StoredRow
 
 LEFT_OUT = "(left out)"
 """Stands in ``run.json`` for an argument that names a place."""
@@ -37,9 +39,12 @@ def pseudonymous(report: Report, pseudonyms: Pseudonyms) -> Report:
 
 
 def renamed(result: RecordResult, pseudonyms: Pseudonyms) -> RecordResult:
-    """Return a row under its id."""
+    """Return a row under its id.
+
+    Without its time: the minute at which a recording was made tells in any hospital whose it is.
+    """
     name = pseudonyms.of(result.path)
-    return replace(result, path=name, record_id=name)
+    return replace(result, path=name, record_id=name, acquired="")
 
 
 class _PseudonymousStore:
@@ -55,12 +60,12 @@ class _PseudonymousStore:
 
     def iter_sorted(
         self, key: Callable[[str, str], str] | None = None
-    ) -> Iterator[list[RecordResult]]:
+    ) -> Iterator[list[StoredRow]]:
         def by_id(path: str, _record_id: str) -> str:
             return self._pseudonyms.of(path)
 
         for block in self._store.iter_sorted(key or by_id):
-            yield [renamed(result, self._pseudonyms) for result in block]
+            yield [replace(row, result=renamed(row.result, self._pseudonyms)) for row in block]
 
     def iter_names(self) -> Iterator[tuple[str, str]]:
         for path, _ in self._store.iter_names():
@@ -71,13 +76,13 @@ class _PseudonymousStore:
 def _reading(
     store: ReportedStore,
     pseudonyms: Pseudonyms,
-    read: Callable[[str], Recording | SkippedRecording],
-) -> Callable[[str], Recording | SkippedRecording]:
+    read: Callable[[str], Pieces | SkippedRecording],
+) -> Callable[[str], Pieces | SkippedRecording]:
     """Read by id. The first call goes through all names; memory holds each and 16 bytes."""
     names: list[bytes] = []
     ids, order = np.empty(0, np.uint64), np.empty(0, np.intp)
 
-    def read_by_id(name: str) -> Recording | SkippedRecording:
+    def read_by_id(name: str) -> Pieces | SkippedRecording:
         nonlocal ids, order
         if not names:
             paths = [path for path, _ in store.iter_names()]
@@ -87,9 +92,10 @@ def _reading(
         place = int(np.searchsorted(ids, np.uint64(int(name, 16)), sorter=order))
         if place == len(ids):
             return SkippedRecording(Path(name), SkipReason.VANISHED, "the store has no such id")
-        recording = read(names[int(order[place])].decode("utf-8", "surrogateescape"))
-        # The minute at which a recording was made tells in any hospital whose it is.
-        return replace(recording, acquired=None) if isinstance(recording, Recording) else recording
+        opened = read(names[int(order[place])].decode("utf-8", "surrogateescape"))
+        if isinstance(opened, SkippedRecording):
+            return opened
+        return replace(opened, whole=replace(opened.whole, acquired=None))
 
     return read_by_id
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecgscreen.strip.segment import STRIP_S, Segment, cut_segment
+from ecgscreen.strip.segment import STRIP_S, Segment, cut_pieces, cut_segment
 from ecgscreen.strip.svg import PAPER_DEFINITION, draw_strip
 from ecgscreen.strip.terminal import terminal_strip
 
@@ -10,6 +10,7 @@ __all__ = [
     "PAPER_DEFINITION",
     "STRIP_S",
     "Segment",
+    "cut_pieces",
     "cut_segment",
     "draw_strip",
     "terminal_strip",

@@ -9,6 +9,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.readers.pieces import Pieces, in_memory
 from ecgscreen.recording import Recording
 
 STRIP_S = 10.0
@@ -54,12 +55,17 @@ class Segment:
 
 
 def cut_segment(recording: Recording, start_s: float = 0.0, duration_s: float = STRIP_S) -> Segment:
-    """Take some seconds out of a recording.
+    """Take some seconds out of a recording; see `cut_pieces`. Its signal is not changed."""
+    return cut_pieces(in_memory(recording), start_s, duration_s)
+
+
+def cut_pieces(pieces: Pieces, start_s: float = 0.0, duration_s: float = STRIP_S) -> Segment:
+    """Take some seconds out of a recording, and read no more of it than these.
 
     Parameters
     ----------
-    recording
-        Any; its signal is not changed.
+    pieces
+        From `ecgscreen.readers.pieces`.
     start_s
         Where to begin, in seconds; moved so that the segment lies inside the recording.
     duration_s
@@ -69,17 +75,20 @@ def cut_segment(recording: Recording, start_s: float = 0.0, duration_s: float = 
     ------
     ValueError
         If `duration_s` is not above zero, or the recording has no sample.
+    RecordingError, OSError
+        If they cannot be read.
     """
-    n_recording = int(recording.signal.shape[1])
+    recording = pieces.whole
+    n_recording = pieces.n_samples
     n_shown = min(round(duration_s * recording.sampling_rate), n_recording)
     if n_shown <= 0:
-        raise ValueError(f"{duration_s} s of a recording of {recording.duration_s} s")
+        raise ValueError(f"{duration_s} s of a recording of {pieces.duration_s} s")
     first = min(max(round(start_s * recording.sampling_rate), 0), n_recording - n_shown)
-    shown = recording.signal[:, first : first + n_shown]
+    shown = pieces.read(first, first + n_shown)
     return Segment(
         start_s=first / recording.sampling_rate,
         duration_s=n_shown / recording.sampling_rate,
-        recording_s=recording.duration_s,
+        recording_s=pieces.duration_s,
         sampling_rate=recording.sampling_rate,
         leads={name: _centred(shown[row]) for row, name in enumerate(recording.lead_names)},
         amplitude_known=recording.amplitude_known,

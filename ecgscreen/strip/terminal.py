@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.acquired import acquired_text
+from ecgscreen.readers.pieces import Pieces, in_memory
 from ecgscreen.recording import LEADS, Recording
-from ecgscreen.strip.segment import STRIP_S, Segment, cut_segment
+from ecgscreen.strip.segment import STRIP_S, Segment, cut_pieces
 from ecgscreen.strip.words import STRIP_WORDS, StripWords
 
 DOTS_A_SECOND = 30
@@ -27,7 +28,7 @@ _DOT_BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 def terminal_strip(
-    recording: Recording, width: int, start_s: float = 0.0, language: str = "en"
+    recording: Recording | Pieces, width: int, start_s: float = 0.0, language: str = "en"
 ) -> list[str]:
     """Draw a recording as lines of text.
 
@@ -50,7 +51,8 @@ def terminal_strip(
     """
     words = STRIP_WORDS[language]
     n_columns = 2 * (max(width, MIN_WIDTH) - _MARGIN)
-    segment = cut_segment(recording, start_s, min(STRIP_S, n_columns / DOTS_A_SECOND))
+    pieces = in_memory(recording) if isinstance(recording, Recording) else recording
+    segment = cut_pieces(pieces, start_s, min(STRIP_S, n_columns / DOTS_A_SECOND))
     scale = _scale(segment)
     lines: list[str] = []
     for lead in LEADS:

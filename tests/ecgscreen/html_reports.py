@@ -14,6 +14,7 @@ import numpy as np
 
 from ecgscreen.calibration import PlattScaling
 from ecgscreen.publish import JsonValue
+from ecgscreen.readers.pieces import Pieces, in_memory
 from ecgscreen.recording import LEADS, Recording, SkippedRecording, SkipReason
 from ecgscreen.reports import DiagnosisRow, Provenance, Report, write_reports
 from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
@@ -100,11 +101,11 @@ WORST_FIRST = ("g/long.hea", "f/block.hea", "d/af-high.hea")
 """How the night's table begins."""
 
 
-def read(name: str) -> Recording | SkippedRecording:
+def read(name: str) -> Pieces | SkippedRecording:
     """The recordings of the night; one of them is not there any more."""
     if name.startswith("c/"):
         return SkippedRecording(Path(name), SkipReason.VANISHED, "it is <not> there")
-    return TWO_MINUTES if name.startswith("g/") else HEART
+    return in_memory(TWO_MINUTES if name.startswith("g/") else HEART)
 
 
 def write_page(
@@ -113,10 +114,17 @@ def write_page(
     language: str = "en",
     calibration: dict[str, JsonValue] | None = None,
     diagnoses: tuple[DiagnosisRow, ...] = DIAGNOSES,
+    earlier: Iterable[RecordResult] = (),
     **options: Any,
 ) -> Path:
-    """Report a run, and return the page."""
+    """Report a run, and return the page; `earlier` are rows that a run before it made."""
     store = RunStore.create(folder / "store", {})
+    grown: dict[str, Any] = {}
+    for result in earlier:
+        store.append(result)
+        grown = {"run": 2, "first_new": 2}
+    if grown:
+        store.begin({})
     for result in results:
         store.append(result)
     store.finish()
@@ -126,7 +134,7 @@ def write_page(
         store=store,
         diagnoses=diagnoses,
         directions=DIRECTIONS,
-        provenance=replace(PROVENANCE, calibration=calibration),
+        provenance=replace(PROVENANCE, calibration=calibration, **grown),
         language=language,
         **given,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -207,3 +208,21 @@ def test_printed_every_strip_is_a_page_on_its_side_in_true_size(night: Browser) 
     assert shown == pytest.approx(270 / 25.4 * 96, rel=0.01)
     assert night.evaluate("getComputedStyle(document.querySelector('.controls')).display") == "none"
     night.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_new_rows_have_a_mark_and_long_ones_a_time(browser: Browser, tmp_path: Path) -> None:
+    day = scored("day.hea", *[{0: 0.1}] * 12, {1: 0.9})
+    dated = replace(scored("dated.hea", {1: 0.7}), acquired="2024-03-01 08:15:00")
+    browser.complaints.clear()
+    browser.open(write_page(tmp_path, [day, dated], earlier=[scored("old.hea", {2: 0.9})]))
+    assert names(browser) == ["day.hea new", "dated.hea new", "old.hea"]
+    rows = browser.evaluate(
+        "[...document.querySelectorAll('#rows tbody tr')].map(row => row.textContent)"
+    )
+    assert "at 0:02:00" in rows[0]
+    assert "2024-03-01 08:15:00" in rows[1]
+    choose(browser, "show", "new")
+    assert names(browser) == ["day.hea new", "dated.hea new"]
+    choose(browser, "search", "2024-03-01")
+    assert names(browser) == ["dated.hea new"]
+    assert browser.complaints == []

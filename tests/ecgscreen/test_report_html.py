@@ -8,17 +8,21 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 from ecgscreen.discover import Discovery
-from ecgscreen.locate import read_shown
-from ecgscreen.recording import LEADS, Recording, SkippedRecording
+from ecgscreen.locate import open_shown
+from ecgscreen.readers.pieces import Pieces, in_memory
+from ecgscreen.recording import LEADS, SkippedRecording
 from ecgscreen.reports.html import writer
 from ecgscreen.reports.html.words import LANGUAGES, load_words
 from ecgscreen.results import printable
 from ecgscreen.simulate import write_dataset
 from tests.ecgscreen.html_reports import (
     DIAGNOSES,
+    HEART,
     HOSTILE,
     NIGHT,
     WORST_FIRST,
@@ -26,6 +30,8 @@ from tests.ecgscreen.html_reports import (
     scored,
     write_page,
 )
+
+THREE_MINUTES = replace(HEART, signal=np.tile(HEART.signal, 18))
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +117,55 @@ def test_the_same_run_gives_the_same_bytes(night: Path, tmp_path: Path) -> None:
     assert Page(other).content["meta"]["run"] != Page(night).content["meta"]["run"]
 
 
+def test_what_is_new_comes_first(tmp_path: Path) -> None:
+    page = Page(write_page(tmp_path, NIGHT[:4], earlier=NIGHT[4:7]))
+    assert page.names == [
+        *("d/af-high.hea", "c/af-low.hea", "b/normal.hea", "a/nothing.hea"),
+        *("g/long.hea", "f/block.hea", "e/cut.hea"),
+    ]
+    assert [row[16] for row in page.content["rows"]] == [1, 1, 1, 1, 0, 0, 0]
+    assert page.content["meta"]["mixed"]
+    articles = [name for name in page.texts["h3"] if name.endswith(".hea")]
+    assert articles == ["d/af-high.hea", "c/af-low.hea", "g/long.hea", "f/block.hea"]
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "new in this run</li>" in text
+    assert "What this run has added or read again comes first" in text
+
+
+def test_of_a_first_run_nothing_is_called_new(night: Path) -> None:
+    assert not Page(night).content["meta"]["mixed"]
+    assert "new in this run</li>" not in night.read_text(encoding="utf-8")
+
+
+def test_a_recording_of_hours_is_scored_by_its_worst_window(tmp_path: Path) -> None:
+    quiet = [{0: 0.3, 1: 0.1}] * 13
+    day = scored("day.hea", *quiet[:7], {0: 0.1, 1: 0.8}, *quiet[8:])
+    day = replace(day, acquired="2024-03-01 08:15:00")
+    path = write_page(tmp_path, [day], read=lambda _name: in_memory(THREE_MINUTES))
+    (row,) = Page(path).content["rows"]
+    # The finding is that of the one window; what is normal is as normal as the least normal one.
+    assert row[11][:2] == [100, 800]
+    assert (row[14], row[17]) == (70.0, "2024-03-01 08:15:00")
+    text = path.read_text(encoding="utf-8")
+    assert "0:01:10 after the beginning. The score is theirs." in text
+    assert "70 to 80 s of 180 s" in text
+    assert "0:02:10, 100 Hz" in text
+    assert "2024-03-01 08:15:00" in text.split("<article")[1]
+    with h5py.File(tmp_path / "report.h5") as report:
+        assert report["worst_start_s"][0, :2].tolist() == [70, 70]
+        assert report["scores"][0, 1] == report["windows/scores"][7, 1]
+        assert report["records/acquired"].asstr()[0] == "2024-03-01 08:15:00"
+
+
+def test_two_minutes_are_scored_together(tmp_path: Path) -> None:
+    short = scored("short.hea", *[{1: 0.1}] * 11, {1: 0.9})
+    path = write_page(tmp_path, [short])
+    (row,) = Page(path).content["rows"]
+    assert row[11][1] < 300
+    with h5py.File(tmp_path / "report.h5") as report:
+        assert np.isnan(report["worst_start_s"][...]).all()
+
+
 def test_strips_and_rows_are_capped_with_a_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,10 +185,10 @@ def test_without_recordings_or_with_very_long_ones_the_page_says_so(tmp_path: Pa
     text = path.read_text(encoding="utf-8")
     assert text.count("No strip: the recordings were not at hand") == 9
 
-    def unread(name: str) -> Recording | SkippedRecording:
+    def unread(name: str) -> Pieces | SkippedRecording:
         raise AssertionError(name)
 
-    day = scored("day.hea", {2: 0.9})
+    day = scored("day.edf", {2: 0.9})
     object.__setattr__(day, "duration_s", 86_400.0)
     text = write_page(tmp_path / "long", [day], read=unread).read_text(encoding="utf-8")
     assert "the recording is too long to draw here" in text
@@ -233,10 +288,10 @@ def test_names_lead_back_to_the_recordings(tmp_path: Path) -> None:
     for roots in ((tmp_path / "a",), (tmp_path / "a", tmp_path / "b"), (first,)):
         found = list(Discovery(roots))
         for each in found:
-            recording = read_shown(each.name, roots)
-            assert isinstance(recording, Recording), each.name
-            assert recording.path == each.path
-            assert recording.lead_names == LEADS
+            recording = open_shown(each.name, roots)
+            assert isinstance(recording, Pieces), each.name
+            assert recording.whole.path == each.path
+            assert recording.whole.lead_names == LEADS
         assert len(found) == {1: len(found), 2: 7}[len(roots)]
-    missing = read_shown("c/none.hea", (tmp_path / "a", tmp_path / "b"))
+    missing = open_shown("c/none.hea", (tmp_path / "a", tmp_path / "b"))
     assert isinstance(missing, SkippedRecording)

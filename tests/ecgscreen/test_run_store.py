@@ -103,8 +103,8 @@ def test_sorted_by_path_whatever_the_order_of_arrival(
     other = list(finished(tmp_path / "2", results).iter_sorted())
 
     assert max(len(block) for block in blocks) == 5
-    found = [each for block in blocks for each in block]
-    assert_same(found, [each for block in other for each in block])
+    found = [each.result for block in blocks for each in block]
+    assert_same(found, [each.result for block in other for each in block])
     shown = [each.path.encode("utf-8", "surrogateescape") for each in found]
     plain = [path for path in shown if b"\xff" not in path]
     assert plain == sorted(plain)
@@ -115,7 +115,7 @@ def test_a_block_is_bounded_by_windows_too(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(run_store, "BLOCK_WINDOWS", 10)
     lengths = [4, 4, 4, 25, 1, 9]
     store = finished(tmp_path, (scored(f"{i}.hea", n) for i, n in enumerate(lengths)))
-    blocks = [[each.n_windows for each in block] for block in store.iter_sorted()]
+    blocks = [[each.result.n_windows for each in block] for block in store.iter_sorted()]
     assert blocks == [[4, 4], [4], [25], [1, 9]]
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from ecgscreen.recording import LEADS, SkippedRecording
+from ecgscreen.readers.base import reason_of
+from ecgscreen.recording import LEADS, RecordingError, SkippedRecording
 from ecgscreen.reports.content import Report
 from ecgscreen.reports.html.overview import is_graded, severity_mark, table
 from ecgscreen.reports.html.rows import Row
 from ecgscreen.reports.html.words import Words
 from ecgscreen.reports.tally import RunSummary
 from ecgscreen.results import printable
-from ecgscreen.strip import STRIP_S, cut_segment, draw_strip
+from ecgscreen.scoring import LONG_S
+from ecgscreen.strip import STRIP_S, cut_pieces, draw_strip
 
 MAX_STRIP_SAMPLES = 1 << 25
 """Larger recordings, all leads together, are not read again for a strip: 128 MB."""
+
+READ_IN_PIECES = ".hea"
+"""Of these no more is read than is drawn."""
 
 
 def flagged_section(
@@ -100,8 +105,11 @@ def _facts(row: Row, words: Words) -> str:
     leads = f"{n_leads}/{len(LEADS)}" + (f" ({row.leads})" if n_leads < len(LEADS) else "")
     facts = [(words["quality"], row.quality), (words["leads"], leads)]
     if row.length_s is not None and row.rate is not None:
-        length = f"{words.number(row.length_s, 1)} s, {words.number(row.rate, 0)} Hz"
+        length = words.length(row.length_s)
+        length = f"{length}, {words.number(row.rate, 0)} Hz"
         facts.append((words["length"], length))
+    if row.acquired:
+        facts.append((words["acquired"], row.acquired))
     if row.notes:
         facts.append((words["notes"], row.notes))
     text = " · ".join(f'<span class="soft">{key}:</span> {escape(value)}' for key, value in facts)
@@ -112,16 +120,27 @@ def _strip(row: Row, report: Report, words: Words) -> str:
     n_samples = (row.length_s or 0) * (row.rate or 0) * len(row.leads.split())
     if report.read is None:
         return _without(words["no_source"], words)
-    if n_samples > MAX_STRIP_SAMPLES:
+    name = row.path or row.name
+    if n_samples > MAX_STRIP_SAMPLES and not name.endswith(READ_IN_PIECES):
         return _without(words["too_long"], words)
-    recording = report.read(row.path or row.name)
-    if isinstance(recording, SkippedRecording):
-        return _without(f"{words.reason(recording.reason)}: {recording.detail}", words)
-    segment = cut_segment(recording, row.start_s or 0.0)
+    opened = report.read(name)
+    if isinstance(opened, SkippedRecording):
+        return _without(f"{words.reason(opened.reason)}: {opened.detail}", words)
+    try:
+        segment = cut_pieces(opened, row.start_s or 0.0)
+    except RecordingError as error:
+        return _without(f"{words.reason(error.reason)}: {error.detail}", words)
+    except OSError as error:
+        reason, detail = reason_of(error)
+        return _without(f"{words.reason(reason)}: {detail}", words)
     chosen = ""
-    if recording.duration_s > STRIP_S:
+    if opened.duration_s > STRIP_S:
         worst = printable(report.diagnoses[row.flagged[0]].name)
-        chosen = f'<p class="facts">{escape(words["window"].format(name=worst))}</p>\n'
+        is_long = opened.duration_s > LONG_S
+        text = words["window_at" if is_long else "window"].format(
+            name=worst, time=words.clock(segment.start_s)
+        )
+        chosen = f'<p class="facts">{escape(text)}</p>\n'
     drawing = draw_strip(segment, row.name, words.language, with_paper_definition=False)
     return f"{chosen}{drawing}\n"
 

@@ -75,8 +75,11 @@ def _notices(summary: RunSummary, words: Words) -> str:
 
 
 def _counts(summary: RunSummary, made: Provenance, words: Words) -> str:
+    # Of a screening's first run all is new, and after a rescore nothing is.
+    grew = made.run > 1 and not made.rescored
     counts = (
         (summary.n_records, "recordings", False),
+        *([(made.n_new[0], "new", False)] if grew else []),
         (summary.n_with_finding, "with_finding", True),
         (summary.n_flagged - summary.n_with_finding, "normal_only", False),
         (summary.n_scored - summary.n_flagged, "not_flagged", False),

@@ -5,7 +5,8 @@
   const PAGE = 100;
   // Places in a row; the same as Row in rows.py.
   const NAME = 0, ID = 1, STATUS = 2, REASON = 3, DETAIL = 4, QUALITY = 5, FLAGGED = 10,
-    SCORES = 11, PERCENTILES = 12, PROBABILITIES = 13;
+    SCORES = 11, PERCENTILES = 12, PROBABILITIES = 13, START = 14, NEW = 16, ACQUIRED = 17,
+    LENGTH = 8;
   const collator = new Intl.Collator(language, { numeric: true });
   const decimals = [0, 1, 2, 3].map(n => new Intl.NumberFormat(language,
     { minimumFractionDigits: n, maximumFractionDigits: n }));
@@ -65,6 +66,8 @@
       kind: "number", digits: 1, down: true }] : [],
     ...meta.probabilities ? [{ title: words.probability, value: figure(PROBABILITIES, 1000),
       kind: "number", digits: 3, down: true }] : [],
+    ...meta.acquired ? [{ title: words.acquired, value: row => row[ACQUIRED] || null,
+      kind: "text" }] : [],
     { title: words.quality, value: row => row[QUALITY], kind: "text" },
     { title: words.why, value: status, kind: "text" },
   ];
@@ -77,6 +80,7 @@
     finding,
     flagged: row => row[FLAGGED].length > 0,
     unscored: row => row[STATUS] !== 0,
+    ...meta.mixed ? { new: row => row[NEW] === 1 } : {},
     open: row => !reviewed.has(row[ID]),
   };
   const haystacks = new Map();
@@ -84,7 +88,8 @@
     if (!haystacks.has(row)) {
       const flags = row[FLAGGED].map(k => diagnoses[k])
         .flatMap(each => [each.name, each.group, words[`severity_${each.severity}`]]);
-      haystacks.set(row, [row[NAME], ...flags, row[QUALITY], status(row)].join("\n").toLowerCase());
+      haystacks.set(row, [row[NAME], ...flags, row[QUALITY], row[ACQUIRED],
+        status(row)].join("\n").toLowerCase());
     }
     return haystacks.get(row);
   };
@@ -106,6 +111,15 @@
     return keyed.map(([, row]) => row);
   };
 
+  // Of a long recording, when the ten seconds begin that its worst flag is of.
+  const moment = row => {
+    if (!(row[LENGTH] > meta.long_s) || row[START] === null) return [];
+    const two = n => String(n).padStart(2, "0");
+    const s = Math.floor(row[START]);
+    const time = `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+    return [make("span", { class: "soft" }, fill(words.at, { time }))];
+  };
+
   const cell = (column, row) => {
     const value = column.value(row);
     if (column.kind === "tick") return make("td", { class: "tick" }, tick(row[ID], row[NAME]));
@@ -115,14 +129,16 @@
     if (column.kind === "flags") {
       return make("td", {}, ...row[FLAGGED].map(k => make("span",
         { class: `flag ${diagnoses[k].severity}${diagnoses[k].finding ? "" : " normal"}` },
-        diagnoses[k].name)));
+        diagnoses[k].name)), ...moment(row));
     }
     if (column.title === words.recording) {
-      const name = order.get(row) < meta.strips
+      const name = document.getElementById(`r-${row[ID]}`)
         ? make("a", { href: `#r-${row[ID]}` }, value) : value;
-      return make("th", { scope: "row" }, name);
+      const badge = meta.mixed && row[NEW] === 1
+        ? [" ", make("span", { class: "badge" }, words.badge)] : [];
+      return make("th", { scope: "row" }, name, ...badge);
     }
-    return make("td", {}, value);
+    return make("td", {}, value === null ? "" : value);
   };
 
   const body = make("tbody");

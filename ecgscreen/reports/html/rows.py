@@ -49,6 +49,9 @@ class Row(NamedTuple):
     """Where the window begins that speaks most for the worst flag, in seconds."""
     path: str
     """The name that it is read by, where that is not printable; else empty."""
+    is_new: int
+    """1 if this run made the row."""
+    acquired: str
 
 
 class RowStore:
@@ -71,11 +74,19 @@ class RowStore:
         self._sha256 = hashlib.sha256()
         self._ends = array("q")
         self._urgency = array("B")
+        self._is_old = array("B")
+        self._order: NDArray[np.intp] | None = None
+        self.has_acquired = False
         self._percentile = array("f")
         self._margin = array("f")
 
     def __len__(self) -> int:
         return len(self._ends)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether some rows are of this run and some of those before."""
+        return 0 in self._is_old and 1 in self._is_old
 
     @property
     def digest(self) -> str:
@@ -96,7 +107,10 @@ class RowStore:
                 flagged,
                 _start(block, number, flagged),
                 [_shown(each[number]) for each in (scores, percentiles, probabilities)],
+                is_new=bool(block.is_new[number]),
             )
+            self._is_old.append(not row.is_new)
+            self.has_acquired |= bool(row.acquired)
             line = json.dumps(row, separators=(",", ":"), allow_nan=False).encode() + b"\n"
             self._file.write(line)
             self._sha256.update(line)
@@ -105,21 +119,42 @@ class RowStore:
             self._rank(block, number, flagged, result.status)
 
     def worst_first(self, n: int) -> Iterator[bytes]:
-        """Yield the JSON of the `n` worst rows: what is flagged, then what was not scored.
+        """Yield the JSON of the `n` rows that come first: those of this run, worst first.
 
-        Of the flagged, by severity of the worst finding, then by percentile, then by how far
-        the score lies above its threshold. Last comes what is flagged as normal only, and what
-        is not flagged. Otherwise as in the other reports, by path.
+        Worst is what is flagged, then what was not scored. Of the flagged, by severity of the
+        worst finding, then by percentile, then by how far the score lies above its threshold.
+        Last comes what is flagged as normal only, and what is not flagged. Otherwise as in the
+        other reports, by path. What earlier runs made follows in the same order.
         """
-        keys = (-np.array(self._margin), -np.array(self._percentile), np.array(self._urgency))
-        for index in np.lexsort(keys)[:n].tolist():
-            start = self._ends[index - 1] if index else 0
-            self._file.seek(start)
-            yield self._file.read(self._ends[index] - start)
+        return self._lines(self._in_order()[:n])
+
+    def findings(self, n: int) -> Iterator[bytes]:
+        """Yield the JSON of the first `n` rows with a finding, in the same order."""
+        order = self._in_order()
+        has_finding = np.array(self._urgency)[order] < len(SEVERITIES)
+        return self._lines(order[has_finding][:n])
 
     def close(self) -> None:
         """Give the file back."""
         self._file.close()
+
+    def _in_order(self) -> NDArray[np.intp]:
+        if self._order is None or len(self._order) < len(self):
+            self._order = np.lexsort(
+                (
+                    -np.array(self._margin),
+                    -np.array(self._percentile),
+                    np.array(self._urgency),
+                    np.array(self._is_old),
+                )
+            )
+        return self._order
+
+    def _lines(self, indices: NDArray[np.intp]) -> Iterator[bytes]:
+        for index in indices.tolist():
+            start = self._ends[index - 1] if index else 0
+            self._file.seek(start)
+            yield self._file.read(self._ends[index] - start)
 
     def _worst_first(self, block: ScoredBlock, number: int) -> list[int]:
         flagged = np.flatnonzero(block.flags[number] == 1)
@@ -153,6 +188,8 @@ def _row(
     flagged: list[int],
     start_s: float | None,
     values: list[list[int | None]],
+    *,
+    is_new: bool,
 ) -> Row:
     scores, percentiles, probabilities = values
     return Row(
@@ -172,6 +209,8 @@ def _row(
         probabilities=probabilities,
         start_s=start_s,
         path="" if printable(result.path) == result.path else result.path,
+        is_new=int(is_new),
+        acquired=result.acquired,
     )
 
 
@@ -179,6 +218,9 @@ def _start(block: ScoredBlock, number: int, flagged: list[int]) -> float | None:
     result = block.results[number]
     if not flagged:
         return None
+    worst = float(block.worst_start_s[number, flagged[0]])
+    if not math.isnan(worst):
+        return worst
     rows = np.flatnonzero(block.windows.record == number)
     if not len(rows):
         return float(result.window_starts_s[0])

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from ecgscreen.scoring import LONG_S
+
 LANGUAGES = ("en", "de")
 _WORD = re.compile(r"[A-Za-z-]+")
 
@@ -56,6 +58,17 @@ class Words:
         """Write a number with so many decimals."""
         text = f"{value:.{digits}f}"
         return text.replace(".", ",") if self.language == "de" else text
+
+    def clock(self, seconds: float) -> str:
+        """Write a time within a recording as hours, minutes and seconds: ``3:12:40``."""
+        whole = int(seconds)
+        return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+    def length(self, seconds: float) -> str:
+        """Write the length of a recording; of a long one as hours, minutes and seconds."""
+        if seconds > LONG_S:
+            return self.clock(seconds)
+        return f"{self.number(seconds, 1)} s"
 
 
 @cache

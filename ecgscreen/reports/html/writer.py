@@ -15,6 +15,7 @@ from ecgscreen.reports.html.rows import STATUSES, Row, RowStore
 from ecgscreen.reports.html.words import Words, load_words
 from ecgscreen.reports.tally import RunSummary, Tally
 from ecgscreen.results import printable
+from ecgscreen.scoring import LONG_S
 
 MAX_ROWS = 20_000
 """Rows of the table: what a browser opens in a second or two. report.csv has all."""
@@ -59,10 +60,10 @@ class HtmlReport:
         summary = self._tally.summary()
         run = self._rows.digest[:RUN_DIGITS]
         n_strips = min(MAX_STRIPS, summary.n_with_finding)
-        strips = [Row(*json.loads(line)) for line in self._rows.worst_first(n_strips)]
+        strips = [Row(*json.loads(line)) for line in self._rows.findings(n_strips)]
         yield head(words, self._report.provenance).encode()
         yield overview(summary, self._report.provenance, words).encode()
-        yield _table(summary, words).encode()
+        yield _table(summary, words, is_mixed=self._rows.is_mixed).encode()
         for part in flagged_section(strips, summary, self._report, words):
             yield part.encode()
         yield provenance_section(self._report.provenance, run, words).encode()
@@ -91,6 +92,9 @@ class HtmlReport:
             "strips": n_strips,
             "percentiles": self._report.has_percentiles,
             "probabilities": self._report.has_probabilities,
+            "acquired": self._rows.has_acquired,
+            "mixed": self._rows.is_mixed,
+            "long_s": LONG_S,
         }
         yield b'{"meta":' + _inert(json.dumps(meta, separators=(",", ":")).encode())
         separator = b',"rows":['
@@ -100,12 +104,12 @@ class HtmlReport:
         yield b"]}" if len(self._rows) else b',"rows":[]}'
 
 
-def _table(summary: RunSummary, words: Words) -> str:
+def _table(summary: RunSummary, words: Words, *, is_mixed: bool) -> str:
     """The place of the table, which the script fills."""
-    capped = ""
+    capped = f"<p>{words['table_new']}</p>" if is_mixed else ""
     if summary.n_records > MAX_ROWS:
         shown, n = words.count(MAX_ROWS), words.count(summary.n_records)
-        capped = f"<p>{words['table_worst'].format(shown=shown, n=n)}</p>"
+        capped += f"<p>{words['table_worst'].format(shown=shown, n=n)}</p>"
     return (
         f'<section aria-labelledby="table-title"><h2 id="table-title" tabindex="-1">'
         f"{words['table']}</h2>{capped}"
