@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.compaction import in_shards, worth_rewriting
 from ecgscreen.errors import StoreError
 from ecgscreen.manifest import FileEntry, Manifest, ShardEntry, read_checked, read_manifest
 from ecgscreen.publish import (
@@ -51,10 +52,6 @@ BLOCK_RECORDS = 4_096
 BLOCK_WINDOWS = 16_384
 """Bounds a block of `RunStore.iter_sorted`: 4 MB of embeddings with D = 128."""
 
-MOST_SMALL_SHARDS = 32
-"""Of less than half of `SHARD_RECORDS`: more of them are joined when a run ends."""
-DEAD_SHARE = 0.2
-"""Rows that do not count, as a share of all: from here on their room is taken back."""
 RUNS_KEPT = 30
 """Runs that the manifest remembers even if no row is of theirs."""
 
@@ -304,7 +301,8 @@ class RunStore:
         if not self._pending:
             return
         columns = columns_of(self._pending)
-        manifest = self._manifest.with_shard(self._write_shard(self._pending, columns))
+        entry = self._write_shard(self._pending, columns, len(self._manifest.shards))
+        manifest = self._manifest.with_shard(entry)
         with storing(self.folder / NEXT_MANIFEST):
             manifest.write(self.folder / NEXT_MANIFEST)
         if len(self._columns) == len(self._manifest.shards):
@@ -328,6 +326,7 @@ class RunStore:
         with storing(self.folder):
             self._manifest.write(self.folder / MANIFEST)
             (self.folder / NEXT_MANIFEST).unlink(missing_ok=True)
+            sync(self.folder)  # a manifest that came back would name files that are gone
             for file in self.folder.glob("*.npz"):
                 if file.name not in self._manifest.names:
                     file.unlink()
@@ -462,47 +461,34 @@ class RunStore:
         ):
             self.flush()
 
-    def _write_shard(self, rows: list[StoredRow], columns: RowColumns) -> ShardEntry:
+    def _write_shard(self, rows: list[StoredRow], columns: RowColumns, number: int) -> ShardEntry:
         content = encode_shard(rows, columns)
         sha256 = hashlib.sha256(content).hexdigest()
         # The hash in the name keeps a new run from overwriting a shard of the last one.
-        name = f"shard-{len(self._manifest.shards):06d}-{sha256[:12]}.npz"
+        name = f"shard-{number:06d}-{sha256[:12]}.npz"
         with storing(self.folder / name):
             publish_bytes(self.folder / name, content)
         return ShardEntry(name, sha256, len(content), len(rows))
 
     def _compact(self) -> None:
-        """Take back the room of rows that do not count, and join small shards, where it pays."""
-        rewritten = self._worth_rewriting()
+        """Write again what is worth it; the shards that it is taken from stay where they are."""
+        shards = self._manifest.shards
+        rewritten = worth_rewriting(self.index, shards)
         self._manifest = replace(self._manifest, runs=self._runs_kept())
         if not rewritten:
             return
-        kept = [
-            entry for number, entry in enumerate(self._manifest.shards) if number not in rewritten
-        ]
+        kept = [entry for number, entry in enumerate(shards) if number not in rewritten]
         first_rows, live = self.index.first_rows, self.index.live
         shard_of = np.searchsorted(first_rows, live, "right") - 1
         rows = self.iter_rows(live[np.isin(shard_of, list(rewritten))])
         # Rows that count have no later ones of their path: behind the others, they still count.
-        for chunk in _chunks(rows):
-            kept.append(self._write_shard(chunk, columns_of(chunk)))
-            self._manifest = replace(self._manifest, shards=(*self._manifest.shards, kept[-1]))
-        self._manifest = replace(self._manifest, shards=tuple(kept))
+        written = [
+            self._write_shard(part, columns_of(part), len(shards) + number)
+            for number, part in enumerate(in_shards(rows, SHARD_RECORDS, SHARD_WINDOWS))
+        ]
+        self._manifest = replace(self._manifest, shards=(*kept, *written))
         self._columns.clear()
         self._index = None
-
-    def _worth_rewriting(self) -> frozenset[int]:
-        """Say which shards are to be written again without the rows that do not count."""
-        index = self.index
-        n_live = np.diff(np.searchsorted(index.live, index.first_rows))
-        n_dead = np.diff(index.first_rows) - n_live
-        worth = n_live == 0
-        if index.n_removals or n_dead.sum() > DEAD_SHARE * index.n_rows:
-            worth |= n_dead > 0
-        small = n_live < SHARD_RECORDS // 2
-        if np.count_nonzero(small) > MOST_SMALL_SHARDS:
-            worth |= small
-        return frozenset(np.flatnonzero(worth).tolist())
 
     def _runs_kept(self) -> tuple[Mapping[str, JsonValue], ...]:
         with_rows = set(np.unique(self.index.runs[self.index.live]).tolist())
@@ -516,20 +502,6 @@ def number_of(run: Mapping[str, JsonValue]) -> int:
     if not isinstance(number, int):
         raise StoreError(f"a run of number {number!r}, expected a whole number")
     return number
-
-
-def _chunks(rows: Iterable[StoredRow]) -> Iterator[list[StoredRow]]:
-    """Cut rows into shards of the usual size."""
-    chunk: list[StoredRow] = []
-    n_windows = 0
-    for row in rows:
-        chunk.append(row)
-        n_windows += row.result.n_windows
-        if len(chunk) >= SHARD_RECORDS or n_windows >= SHARD_WINDOWS:
-            yield chunk
-            chunk, n_windows = [], 0
-    if chunk:
-        yield chunk
 
 
 def _sort_key(path: str, record_id: str) -> str:

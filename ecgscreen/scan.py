@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from ecgscreen.screening import (
     STORE,
     Basis,
     Scoring,
+    read_basis,
     reader_of,
     run_entry,
     shown_in_reports,
@@ -177,7 +178,8 @@ def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
     """
     started = datetime.now(UTC)
     listener = listener or Listener()
-    _check_roots(options.roots)
+    if not options.rescore:
+        _check_roots(options.roots)
     check_folder_can_be(options.out)
     bundle = load_bundle(options.bundle)
     path = options.calibration
@@ -211,6 +213,9 @@ def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
             make_private_folder(options.out)
         stack.enter_context(locked(options.out, options.wait_lock_s))
         store = open_store(options.out / STORE, basis, rescore=options.rescore, fresh=options.fresh)
+        if options.rescore:  # the rows are of the folders that were scanned
+            stored = read_basis(store)
+            basis = replace(basis, roots=stored.roots, working_directory=stored.working_directory)
         run = run_entry(
             "scan",
             __version__,
@@ -224,7 +229,8 @@ def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
         if embedder is not None:
             _grow(store, embedder, basis, options, listener)
         store.update_run(ended_utc=datetime.now(UTC).isoformat())
-        report = stored_report(store, reader_of(basis))
+        # Not even for the strips: who scores again may be where the recordings are not.
+        report = stored_report(store, None if options.rescore else reader_of(basis))
         summary = write_reports(report, options.out, fail_if_empty=options.fail_if_empty)
         store.finish()
     return ScanResult(summary, report.provenance)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -97,15 +95,18 @@ _noting: ContextVar[OpenedFiles | None] = ContextVar("opened files", default=Non
 _last_hash: tuple[tuple[int, ...], str] = ((), "")
 
 
-@contextmanager
-def noting() -> Iterator[OpenedFiles]:
-    """Note what is opened in the body, by this thread."""
-    opened = OpenedFiles()
-    token = _noting.set(opened)
-    try:
-        yield opened
-    finally:
-        _noting.reset(token)
+class noting:  # noqa: N801 - used like a function; a generator would take thrice as long
+    """Note what is opened in the body, by this thread; gives the `OpenedFiles`."""
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> OpenedFiles:
+        opened = OpenedFiles()
+        self._token = _noting.set(opened)
+        return opened
+
+    def __exit__(self, *_exception: object) -> None:
+        _noting.reset(self._token)
 
 
 def noted() -> OpenedFiles | None:

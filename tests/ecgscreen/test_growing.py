@@ -25,6 +25,7 @@ from ecgscreen.screening import STORE, read_basis, read_scoring, stored_report
 from ecgscreen.simulate import write_dataset
 from tests.ecgscreen.bundles import rewritten
 from tests.ecgscreen.reports_read import Reports, reports_of
+from tests.watched import Watch
 
 N = 12
 
@@ -328,9 +329,9 @@ def test_a_rescore_equals_a_scan_and_opens_no_recording(
     night()
     fresh = Night(bundle_dir, records, tmp_path / "fresh")
     fresh(labels="superclass.txt")
-    records.rename(tmp_path / "elsewhere")
-    records.mkdir()
-    rescored = night(labels="superclass.txt", rescore=True)
+    with Watch(records, *records.iterdir()) as watch:
+        rescored = night(labels="superclass.txt", rescore=True)
+        assert watch.opened() == set()
     assert night.read == []
     same(night, fresh)
     assert rescored.summary.exit_code == ExitCode.SOME_NOT_SCORED
@@ -339,12 +340,19 @@ def test_a_rescore_equals_a_scan_and_opens_no_recording(
     assert [(each["run"], each["n_records"]) for each in run["embeddings_from"]] == [(1, N)]
     assert "run 1 of" in (night.out / "report.html").read_text("utf-8")
     # Now the screening is one of that list.
-    records.rmdir()
-    (tmp_path / "elsewhere").rename(records)
     night(labels="superclass.txt")
     assert night.read == []
     with pytest.raises(UsageError, match="was made with the list"):
         night()
+
+
+def test_a_rescore_needs_no_folder_and_keeps_what_was_scanned(
+    night: Night, records: Path, tmp_path: Path
+) -> None:
+    night()
+    night(labels="superclass.txt", rescore=True, roots=(tmp_path / "nowhere",))
+    assert read_basis(RunStore.open(night.out / STORE)).roots == (records,)
+    assert len(night.reports.rows) == N
 
 
 def test_nothing_can_be_rescored_where_nothing_was_scanned(night: Night) -> None:
