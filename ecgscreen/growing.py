@@ -17,6 +17,7 @@ from ecgscreen.results import Status, not_scored
 from ecgscreen.row_index import IndexedRow
 from ecgscreen.run_store import MANIFEST, RunStore
 from ecgscreen.screening import Basis, read_basis
+from ecgscreen.share import Share
 from ecgscreen.stamp import FileStamp, stamp_digest, stamp_of
 
 _FAILED = frozenset({Status.UNUSABLE, Status.ERROR})
@@ -80,6 +81,8 @@ class Growth:
         Try those again that could not be scored, though they did not change.
     since_ns
         Look only at what was written at this time or later, in ns since 1970; None: at all.
+    share
+        Look only at this share; None: at all.
 
     Attributes
     ----------
@@ -88,12 +91,18 @@ class Growth:
     """
 
     def __init__(
-        self, store: RunStore, *, retry_failed: bool = False, since_ns: int | None = None
+        self,
+        store: RunStore,
+        *,
+        retry_failed: bool = False,
+        since_ns: int | None = None,
+        share: Share | None = None,
     ) -> None:
         self._store = store
         self._index = store.index
         self._retry_failed = retry_failed
         self._since_ns = since_ns
+        self._share = share
         self._seen = np.zeros(self._index.n_rows, np.bool_)
         self._not_listed: list[str] = []
         self.n_kept = 0
@@ -116,6 +125,8 @@ class Growth:
                 self._seen[row.number] = True
             if found.problem is not None and found.name.endswith("/"):
                 self._not_listed.append("" if found.name == "./" else found.name)
+            if self._share is not None and not self._share.holds(found.name):
+                continue
             if self._is_wanted(found, row):
                 yield found
             else:
@@ -187,6 +198,8 @@ def _differences(stored: Basis, basis: Basis, *, rescore: bool) -> dict[str, str
         )
     if stored.preprocessing != basis.preprocessing:
         found["preprocessing"] = "another preprocessing"
+    if stored.share != basis.share:
+        found["share"] = f"--shard {stored.share or '1/1'}, not {basis.share or '1/1'}"
     if stored.list_sha256 != basis.list_sha256 and not rescore:
         found["list"] = (
             f"the list {stored.list_name} ({stored.list_sha256[:12]}), not "

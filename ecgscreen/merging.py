@@ -166,7 +166,7 @@ def _over_all_roots(bases: Sequence[Basis]) -> tuple[Basis, list[Callable[[str],
         spelled = [basis.roots for basis in bases]
     roots = tuple(dict.fromkeys(root for each in spelled for root in each))
     several = len(roots) > 1
-    return replace(bases[0], roots=roots), [
+    return replace(bases[0], roots=roots, share=None), [
         _Renaming(basis, names, several).name for basis, names in zip(bases, spelled, strict=True)
     ]
 
@@ -214,7 +214,7 @@ def _by_folder(
             "Rename one of them.",
         )
     renamings: list[Callable[[str], str]] = [prefix.__add__ for prefix in prefixes]
-    return replace(bases[0], roots=()), renamings
+    return replace(bases[0], roots=(), share=None), renamings
 
 
 def _first_runs(stores: Sequence[RunStore]) -> list[int]:

@@ -34,6 +34,7 @@ from ecgscreen.screening import (
     shown_in_reports,
     stored_report,
 )
+from ecgscreen.share import Share
 from ecgscreen.site_calibration import calibrated_rows, load_calibration
 from ecgscreen.vocabulary import load_vocabulary
 from engines.base import Engine, EngineUnavailableError
@@ -65,6 +66,8 @@ class ScanOptions:
         recordings and of cores.
     cluster
         Address of a Dask scheduler whose workers read and embed, or ``local``; None does it here.
+    share
+        Look only at this share of the recordings; the others are for other jobs.
     calibration
         A file of ``ecgscreen calibrate``: its thresholds and probabilities come before the
         bundle's.
@@ -103,6 +106,7 @@ class ScanOptions:
     threads: int = 0
     workers: int | None = None
     cluster: str | None = None
+    share: Share | None = None
     calibration: Path | None = None
     language: str = "en"
     rescore: bool = False
@@ -198,6 +202,7 @@ def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
         working_directory=Path.cwd(),
         language=options.language,
         calibration=None if calibration is None else calibration.named,
+        share=None if options.share is None else str(options.share),
         pseudonymised=options.pseudonymise_paths,
     )
     reference = bundle.reference
@@ -249,6 +254,7 @@ def _grow(
         # A strict run that kept a failure would not notice it.
         retry_failed=options.retry_failed or options.strict,
         since_ns=None if options.since is None else int(options.since.timestamp() * 1e9),
+        share=options.share,
     )
     discovery = Discovery(options.roots)
     shown = shown_in_reports(store, basis)
@@ -261,7 +267,9 @@ def _grow(
                 store.append(result)
                 listener.done(shown(result))
         growth.mark_gone(basis)
-        store.update_run(n_ignored=discovery.ignored)
+        # Every job of several walks all folders: one of them counts what it ignored.
+        is_first = options.share is None or options.share.number == 1
+        store.update_run(n_ignored=discovery.ignored if is_first else 0)
     finally:
         # Also when the run is ended in between: the next one goes on from here.
         store.flush()
@@ -343,6 +351,7 @@ def _arguments(options: ScanOptions) -> dict[str, JsonValue]:
         "threads": options.threads,
         "workers": options.workers,
         "cluster": options.cluster,
+        "shard": None if options.share is None else str(options.share),
         "calibration": None if options.calibration is None else str(options.calibration),
         "language": options.language,
         "rescore": options.rescore,

@@ -65,6 +65,8 @@ class Basis:
         Of what is written for a reader.
     calibration
         As `Provenance` has it.
+    share
+        Of the recordings below the roots, as `ecgscreen.share.Share` spells it; None for all.
     pseudonymised
         Whether the screening's own reports have ids for names.
     """
@@ -79,6 +81,7 @@ class Basis:
     working_directory: Path
     language: str = "en"
     calibration: Mapping[str, JsonValue] | None = None
+    share: str | None = None
     pseudonymised: bool = False
 
     def to_json(self) -> dict[str, JsonValue]:

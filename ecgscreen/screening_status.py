@@ -21,6 +21,7 @@ from ecgscreen.reports import RowsOfRun
 from ecgscreen.results import Status
 from ecgscreen.run_store import RunStore
 from ecgscreen.screening import STORE, Basis, read_basis, rows_of_runs
+from ecgscreen.share import Share
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def _waiting(store: RunStore, basis: Basis) -> Waiting:
     missing = tuple(str(place) for place in basis.places if not place.exists())
     if missing or not basis.roots:
         return Waiting((), (), 0, missing)
-    growth = Growth(store)
+    growth = Growth(store, share=None if basis.share is None else Share.parse(basis.share))
     new: list[str] = []
     changed: list[str] = []
     for found in growth.to_prepare(Discovery(basis.roots, basis.working_directory)):

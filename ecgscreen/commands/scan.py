@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from ecgscreen.results import RecordResult
     from ecgscreen.run_log import RunLog
     from ecgscreen.run_store import RunStore
-    from ecgscreen.scan import Listener
+    from ecgscreen.scan import Listener, ScanOptions
 
 
 def scan(
@@ -72,6 +71,13 @@ def scan(
         typer.Option(
             metavar="ADDRESS",
             help="Dask scheduler whose workers read and embed (tcp://host:8786), or: local.",
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Do share I of N alone, such as 3/8; ecgscreen merge joins the screenings.",
         ),
     ] = None,
     language: Language = "en",
@@ -140,8 +146,10 @@ def scan(
     from ecgscreen.run_log import RunLog
     from ecgscreen.scan import ScanOptions
     from ecgscreen.scan import scan as run_scan
+    from ecgscreen.share import Share
     from ecgscreen.since import parse_since
 
+    share = None if shard is None else Share.parse(shard)
     options = ScanOptions(
         roots=tuple(roots),
         labels=labels,
@@ -153,6 +161,7 @@ def scan(
         threads=threads,
         workers=workers,
         cluster=cluster,
+        share=share,
         calibration=calibration,
         language=language,
         pseudonymise_paths=pseudonymise_paths,
@@ -168,7 +177,7 @@ def scan(
     lines = JsonLines(getattr(sys.stdout.buffer, "raw", sys.stdout.buffer) if json_lines else None)
     with ending_in_time(), RunLog(log_file) as log, ScanProgress(console) as progress:
         if console.is_interactive and not rescore:
-            _count_ahead(options.roots, progress)
+            _count_ahead(options, progress)
         result = run_scan(options, _listener(progress, lines, log))
         lines.ended(result, out)
         log.ended(result)
@@ -196,7 +205,7 @@ def _listener(progress: ScanProgress, lines: JsonLines, log: RunLog) -> Listener
     return Listener(started, done, kept)
 
 
-def _count_ahead(roots: Sequence[Path], progress: ScanProgress) -> None:
+def _count_ahead(options: ScanOptions, progress: ScanProgress) -> None:
     """Count the recordings beside the scan, so that the bar knows its length.
 
     A folder is walked far faster than it is scored; a walk that fails fails in the scan too.
@@ -206,6 +215,11 @@ def _count_ahead(roots: Sequence[Path], progress: ScanProgress) -> None:
         from ecgscreen.discover import Discovery
 
         with suppress(OSError):
-            progress.expect(sum(1 for _ in Discovery(roots)))
+            progress.expect(
+                sum(
+                    options.share is None or options.share.holds(found.name)
+                    for found in Discovery(options.roots)
+                )
+            )
 
     Thread(target=count, daemon=True, name="count recordings").start()
