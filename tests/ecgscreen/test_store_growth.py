@@ -56,7 +56,7 @@ def night(folder: Path, results: Iterable[RecordResult], remove: Iterable[str] =
 
 def details(store: RunStore) -> dict[str, str]:
     found = {row.result.path: row.result.detail for row in store.iter_rows()}
-    blocks = [each for block in store.iter_sorted() for each in block]
+    blocks = [each.result for block in store.iter_sorted() for each in block]
     assert {each.path: each.detail for each in blocks} == found
     assert [each.path for each in blocks] == sorted(found)
     assert store.n_records == len(found)
