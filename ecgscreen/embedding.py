@@ -117,4 +117,4 @@ def _as_it_is(row: RecordResult, _embeddings: NDArray[np.float32]) -> RecordResu
 
 def _windows(record: PreparedRecord) -> Windows:
     windows = record.prepared.windows
-    return windows, np.broadcast_to(record.prepared.lead_mask, windows.shape[:2])
+    return windows, record.prepared.lead_mask[np.newaxis].repeat(len(windows), axis=0)

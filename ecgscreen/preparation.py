@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,7 @@ class PreparedRecord:
             quality=self.quality,
             sampling_rate=self.sampling_rate,
             duration_s=self.duration_s,
-            leads=tuple(np.array(LEADS)[self.prepared.lead_mask].tolist()),
+            leads=_names(self.prepared.lead_mask.tobytes()),
             notes=self.notes,
             window_starts_s=self.prepared.starts_s,
             embeddings=embeddings.astype(np.float16),
@@ -92,6 +93,11 @@ class PreparedRecord:
             sha256=self.sha256,
             acquired=self.acquired,
         )
+
+
+@lru_cache(maxsize=4096)
+def _names(lead_mask: bytes) -> tuple[str, ...]:
+    return tuple(name for name, counts in zip(LEADS, lead_mask, strict=True) if counts)
 
 
 def prepare_recordings(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ class CsvReport:
     def __init__(self, path: Path, report: Report) -> None:
         self._diagnoses = report.diagnoses
         self._thresholds = report.thresholds
+        self._names = [row.name for row in report.diagnoses]
         self._no_scores = [""] * len(self._diagnoses)
         self._file = path.open("w", encoding="utf-8", newline="")
         self._rows = csv.writer(self._file, lineterminator="\r\n")
@@ -35,35 +37,30 @@ class CsvReport:
 
     def write(self, block: ScoredBlock) -> None:
         """Write the block's rows."""
-        flagged = (block.flags == 1).any(axis=1)
-        for row, result in enumerate(block.results):
-            names = self._flagged(block, row) if flagged[row] else ""
-            scores = self._no_scores
-            if not np.isnan(block.scores[row]).any():
-                scores = [str(value) for value in block.scores[row]]
-            self._rows.writerow([*_text_cells(result, names), *scores])
+        flagged = order_flagged(
+            self._diagnoses, block.flags, block.percentiles, block.scores - self._thresholds
+        )
+        no_score: list[bool] = np.logical_or.reduce(np.isnan(block.scores), axis=1).tolist()
+        for result, order, scores, none in zip(
+            block.results, flagged, block.scores, no_score, strict=True
+        ):
+            names = "; ".join([self._names[k] for k in order])
+            self._rows.writerow(
+                [*_text_cells(result, names), *(self._no_scores if none else map(str, scores))]
+            )
 
     def close(self) -> None:
         """Finish the file."""
         self._file.close()
 
-    def _flagged(self, block: ScoredBlock, row: int) -> str:
-        worst_first = order_flagged(
-            self._diagnoses,
-            np.flatnonzero(block.flags[row] == 1),
-            block.percentiles[row],
-            block.scores[row] - self._thresholds,
-        )
-        return "; ".join(self._diagnoses[k].name for k in worst_first)
-
 
 def order_flagged(
     diagnoses: tuple[DiagnosisRow, ...],
-    flagged: NDArray[np.intp],
-    percentile: NDArray[np.float32],
-    margin: NDArray[np.float64],
-) -> list[int]:
-    """Return the flagged diagnoses of a recording, worst first.
+    flags: NDArray[np.int8],
+    percentiles: NDArray[np.float32],
+    margins: NDArray[np.float64],
+) -> list[list[int]]:
+    """Return the flagged diagnoses of every recording, worst first.
 
     By severity; then by percentile, which unlike the cosine compares across diagnoses, where
     there is one; then by how far the score lies above its threshold; then as in the list.
@@ -72,18 +69,21 @@ def order_flagged(
     ----------
     diagnoses
         All K.
-    flagged
-        Which of them are flagged.
-    percentile
-        float32, shape (K,); NaN without reference population.
-    margin
-        float64, shape (K,): score minus threshold.
+    flags
+        int8, shape (n, K): 1 where flagged.
+    percentiles
+        float32, shape (n, K); NaN without reference population.
+    margins
+        float64, shape (n, K): score minus threshold.
     """
-    rank = np.where(np.isnan(percentile), 0, percentile)
-    return sorted(
-        flagged.tolist(),
-        key=lambda k: (SEVERITIES.index(diagnoses[k].severity), -rank[k], -margin[k], k),
-    )
+    rows, ks = np.nonzero(flags == 1)
+    severity = np.array([SEVERITIES.index(row.severity) for row in diagnoses], np.intp)
+    percentile = percentiles[rows, ks]
+    percentile[np.isnan(percentile)] = 0
+    order = np.lexsort((ks, -margins[rows, ks], -percentile, severity[ks], rows))
+    ordered: list[int] = ks[order].tolist()
+    ends = np.cumsum(np.bincount(rows, minlength=len(flags))).tolist()
+    return [ordered[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 _FORMULA = "=+\\-@\uff1d\uff0b\uff0d\uff20"
@@ -103,12 +103,16 @@ def text_cell(text: str) -> str:
 
 def _text_cells(result: RecordResult, flagged: str) -> list[str]:
     reason = f"{result.reason}: {result.detail}" if result.detail else result.reason
-    cells = (
-        result.path,
-        result.status,
-        " ".join(reason.split()),  # one line, whatever the fault quotes
-        result.quality,
+    return [
+        text_cell(result.path),
+        result.status.value,
+        # One line, whatever the fault quotes.
+        text_cell(" ".join(reason.split())) if reason else "",
+        _common_cell(result.quality),
         " ".join(result.leads),
-        flagged,
-    )
-    return [text_cell(cell) for cell in cells]
+        _common_cell(flagged),
+    ]
+
+
+_common_cell = lru_cache(maxsize=1024)(text_cell)
+"""For what many recordings have in common."""

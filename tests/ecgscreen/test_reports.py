@@ -195,13 +195,13 @@ def test_order_of_flags_is_severity_percentile_margin_list() -> None:
         DiagnosisRow(str(k), "", severity, "vocabulary", 0.0)
         for k, severity in enumerate(["info", "attention", "critical", "critical", "critical"])
     )
-    every = np.arange(5)
-    margin = np.array([0.9, 0.9, 0.1, 0.3, 0.3])
-    without = np.full(5, np.nan, np.float32)
-    assert order_flagged(rows, every, without, margin) == [3, 4, 2, 1, 0]
-    ranks = np.array([99, 99, 98, 97, 97.5], np.float32)
-    assert order_flagged(rows, every, ranks, margin) == [2, 4, 3, 1, 0]
-    assert order_flagged(rows, every[:2], ranks, margin) == [1, 0]
+    flags = np.array([[1, 1, 1, 1, 1], [-1, 0, 0, -1, 0], [1, 1, 0, 0, -1]], np.int8)
+    margins = np.tile([0.9, 0.9, 0.1, 0.3, 0.3], (3, 1))
+    without = np.full((3, 5), np.nan, np.float32)
+    assert order_flagged(rows, flags, without, margins) == [[3, 4, 2, 1, 0], [], [1, 0]]
+    ranks = np.tile(np.array([99, 99, 98, 97, 97.5], np.float32), (3, 1))
+    assert order_flagged(rows, flags, ranks, margins) == [[2, 4, 3, 1, 0], [], [1, 0]]
+    assert order_flagged(rows, flags[:0], ranks[:0], margins[:0]) == []
 
 
 @pytest.mark.parametrize("first", list("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"))

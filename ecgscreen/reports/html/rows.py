@@ -95,18 +95,22 @@ class RowStore:
 
     def write(self, block: ScoredBlock) -> None:
         """Add the block's rows."""
-        scores = _whole(block.scores, 1000)
-        percentiles = _whole(block.percentiles, 10)
-        probabilities = _whole(block.probabilities, 1000)
+        values = [
+            _shown(block.scores, 1000),
+            _shown(block.percentiles, 10),
+            _shown(block.probabilities, 1000),
+        ]
+        margins = block.scores - self._thresholds
+        ordered = order_flagged(self._diagnoses, block.flags, block.percentiles, margins)
         end = self._ends[-1] if self._ends else 0
-        for number, result in enumerate(block.results):
-            flagged = self._worst_first(block, number)
+        for number, (result, worst_first) in enumerate(zip(block.results, ordered, strict=True)):
+            flagged = sorted(worst_first, key=self._normal.__getitem__)  # stable: findings first
             row = _row(
                 result,
                 self._words,
                 flagged,
                 _start(block, number, flagged),
-                [_shown(each[number]) for each in (scores, percentiles, probabilities)],
+                [each[number] for each in values],
                 is_new=bool(block.is_new[number]),
             )
             self._is_old.append(not row.is_new)
@@ -116,7 +120,7 @@ class RowStore:
             self._sha256.update(line)
             end += len(line)
             self._ends.append(end)
-            self._rank(block, number, flagged, result.status)
+            self._rank(block, number, flagged, margins[number])
 
     def worst_first(self, n: int) -> Iterator[bytes]:
         """Yield the JSON of the `n` rows that come first: those of this run, worst first.
@@ -156,30 +160,23 @@ class RowStore:
             self._file.seek(start)
             yield self._file.read(self._ends[index] - start)
 
-    def _worst_first(self, block: ScoredBlock, number: int) -> list[int]:
-        flagged = np.flatnonzero(block.flags[number] == 1)
-        if not len(flagged):
-            return []
-        margin = block.scores[number] - self._thresholds
-        order = order_flagged(self._diagnoses, flagged, block.percentiles[number], margin)
-        return sorted(order, key=lambda k: self._normal[k])  # stable: findings first
-
-    def _rank(self, block: ScoredBlock, number: int, flagged: list[int], status: Status) -> None:
+    def _rank(
+        self, block: ScoredBlock, number: int, flagged: list[int], margin: NDArray[np.float64]
+    ) -> None:
         worst = flagged[0] if flagged else None
         if worst is not None and not self._normal[worst]:
-            urgency = SEVERITIES.index(self._diagnoses[worst].severity)
-        elif status is not Status.SCORED:
+            percentile = float(block.percentiles[number, worst])
+            self._urgency.append(SEVERITIES.index(self._diagnoses[worst].severity))
+            self._percentile.append(0.0 if math.isnan(percentile) else percentile)
+            self._margin.append(float(margin[worst]))
+            return
+        if block.results[number].status is not Status.SCORED:
             urgency = len(SEVERITIES)
         else:
             urgency = len(SEVERITIES) + (1 if worst is not None else 2)
         self._urgency.append(urgency)
-        by_score = worst is not None and urgency < len(SEVERITIES)
-        self._percentile.append(
-            float(np.nan_to_num(block.percentiles[number, worst])) if by_score else 0.0
-        )
-        self._margin.append(
-            float(block.scores[number, worst] - self._thresholds[worst]) if by_score else 0.0
-        )
+        self._percentile.append(0.0)
+        self._margin.append(0.0)
 
 
 def _row(
@@ -221,6 +218,8 @@ def _start(block: ScoredBlock, number: int, flagged: list[int]) -> float | None:
     worst = float(block.worst_start_s[number, flagged[0]])
     if not math.isnan(worst):
         return worst
+    if result.n_windows == 1:
+        return float(result.window_starts_s[0])
     rows = np.flatnonzero(block.windows.record == number)
     if not len(rows):
         return float(result.window_starts_s[0])
@@ -228,18 +227,19 @@ def _start(block: ScoredBlock, number: int, flagged: list[int]) -> float | None:
     return float(block.windows.start_s[best])
 
 
-def _whole(values: NDArray[np.float32], factor: int) -> NDArray[np.float64]:
-    return np.rint(values.astype(np.float64) * factor)
-
-
-def _shown(values: NDArray[np.float64]) -> list[int | None]:
-    """Whole numbers, None for NaN; nothing where all of them are."""
+def _shown(values: NDArray[np.float32], factor: int) -> list[list[int | None]]:
+    """Whole numbers of every row, None for NaN; nothing where all of a row are."""
     known = ~np.isnan(values)
-    if known.all():
-        return [int(value) for value in values.tolist()]
-    if not known.any():
-        return []
-    return [None if math.isnan(value) else int(value) for value in values.tolist()]
+    whole = np.rint(np.where(known, values, 0).astype(np.float64) * factor).astype(np.int64)
+    shown: list[list[int | None]] = whole.tolist()
+    n_known = known.sum(axis=1)
+    for row in np.flatnonzero(n_known < values.shape[1]).tolist():
+        shown[row] = (
+            [value if ok else None for value, ok in zip(shown[row], known[row], strict=True)]
+            if n_known[row]
+            else []
+        )
+    return shown
 
 
 def _known(value: float) -> float | None:
