@@ -51,7 +51,7 @@ def test_shares_merged_are_the_whole(bundle_dir: Path, folder: Path, tmp_path: P
         assert 0 < result.summary.n_records < whole.summary.n_records
         assert not status_of(part).waiting.new  # type: ignore[union-attr] # it looked
     again = scan(options(bundle_dir, folder, parts[0], Share(1, N_SHARES)))
-    assert not again.summary.by_status.get(Status.VANISHED), "the other shares' recordings are not gone"
+    assert not again.summary.by_status.get(Status.VANISHED), "of other shares"
 
     merged = merge(parts, tmp_path / "merged")
     assert sum(merged.n_taken) == whole.summary.n_records
