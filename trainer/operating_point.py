@@ -21,7 +21,7 @@ _EXPECTED = f"'{LARGEST_F1}', '{YOUDEN}', 'sensitivity 0.95' or 'specificity 0.9
 _ROUNDING = 1e-9
 _DRAWS_AT_ONCE = 50
 THRESHOLD_DRAWS = 200
-"""Kept in the file of a calibration: enough for the ends of an interval of 95 %."""
+"""Kept in the file of a calibration: evenly spaced quantiles of all that were drawn."""
 
 
 @dataclass(frozen=True)
@@ -137,16 +137,21 @@ def threshold_draws(
 
     Returns
     -------
-    float64, shape (at most `THRESHOLD_DRAWS`,): a draw without either kind chooses none.
+    float64, shape (at most `THRESHOLD_DRAWS`,), rising: evenly spaced quantiles of those of 1,000
+    draws, since the ends of an interval rest on few draws. A draw without either kind chooses
+    none.
     """
     chosen = []
     # Another seed than the rates': a threshold and the patients it is held against are drawn
     # apart.
-    for drawn in bootstrap_draws(patients, replicates=THRESHOLD_DRAWS, seed=1):
+    for drawn in bootstrap_draws(patients, seed=1):
         kinds = positive[drawn]
         if kinds.any() and not kinds.all():
             chosen.append(choose_threshold(criterion, scores[drawn], kinds))
-    return np.array(chosen)
+    if len(chosen) <= THRESHOLD_DRAWS:
+        return np.sort(chosen)
+    places = (np.arange(THRESHOLD_DRAWS) + 0.5) / THRESHOLD_DRAWS
+    return np.quantile(chosen, places, method="inverted_cdf")
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +165,7 @@ class Rates:
     replicates
         float64, shape (2, B): both in each draw of patients; NaN where a draw has none of a kind.
     op_replicates
-        The same, where each draw of patients meets another draw of the threshold: what the
+        The same, where each draw of patients meets each draw of the threshold: what the
         operating point does, not this threshold alone. Shape (2, 0) without such draws.
     """
 
@@ -217,16 +222,14 @@ def rates_at(
     scores, positive, patients
         Shape (N,), both kinds.
     drawn_thresholds
-        See `threshold_draws`; used in turns.
+        See `threshold_draws`.
     """
-    rates, op_rates, first = [], [], 0
+    rates, op_rates = [], []
     for weights in resampled_weights(patients):
         rates.append(_rates(weights, scores >= threshold, positive))
         if len(drawn_thresholds):
-            rows = (first + np.arange(len(weights))) % len(drawn_thresholds)
-            flagged = scores >= np.asarray(drawn_thresholds)[rows][:, None]
-            op_rates.append(_rates(weights, flagged, positive))
-        first += len(weights)
+            drawn = np.asarray(drawn_thresholds, np.float64)
+            op_rates.append(_rates_at_each(weights, scores, positive, drawn))
     whole = _rates(np.ones((1, len(scores))), scores >= threshold, positive)
     return Rates(
         sensitivity=float(whole[0, 0]),
@@ -236,10 +239,30 @@ def rates_at(
     )
 
 
+def _rates_at_each(
+    weights: NDArray[np.float64],
+    scores: NDArray[np.floating],
+    positive: NDArray[np.bool_],
+    thresholds: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Shape (2, b * T) for weights (b, N) and thresholds (T,), each with each."""
+    order = np.argsort(scores, kind="stable")
+    ranked = scores[order].astype(np.float64)
+    n_below = np.searchsorted(ranked, thresholds, "left")
+    kinds = positive[order]
+    below = []
+    for kind in (kinds, ~kinds):
+        rising = np.cumsum(weights[:, order] * kind, axis=1)
+        rising = np.concatenate([np.zeros((len(rising), 1)), rising], axis=1)
+        with np.errstate(invalid="ignore"):  # none of a kind drawn, as in `_rates`
+            below.append((rising[:, n_below] / rising[:, -1:]).ravel())
+    return np.stack([1 - below[0], below[1]])
+
+
 def _rates(
     weights: NDArray[np.float64], flagged: NDArray[np.bool_], positive: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Shape (2, b) for weights (b, N) and flags (N,) or (b, N)."""
+    """Shape (2, b) for weights (b, N) and flags (N,)."""
     with np.errstate(invalid="ignore"):  # none of a kind drawn: 0 / 0, left out of the interval
         sensitivity = (weights * (flagged & positive)).sum(axis=1) / (weights @ positive)
         specificity = (weights * ~(flagged | positive)).sum(axis=1) / (weights @ ~positive)

@@ -108,7 +108,7 @@ def test_intervals_cover_what_they_should() -> None:
     """
     rng = np.random.default_rng(3)
     criterion = Criterion("sensitivity", 0.9)
-    n_trials, with_draws, without = 40, 0, 0
+    n_trials, with_draws, without = 20, 0, 0
     for _ in range(n_trials):
         scores, positive = drawn(100, rng)
         patients = each_its_own(100)
@@ -119,7 +119,7 @@ def test_intervals_cover_what_they_should() -> None:
         with_draws += found.sensitivity_op_ci.low <= 0.9 <= found.sensitivity_op_ci.high
         without += found.sensitivity_ci.low <= 0.9 <= found.sensitivity_ci.high
     assert with_draws >= 0.8 * n_trials
-    assert without <= with_draws - 4
+    assert without <= with_draws - 2
     assert len(drawn_thresholds) == THRESHOLD_DRAWS
 
 
