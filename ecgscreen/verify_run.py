@@ -31,6 +31,7 @@ from ecgscreen.score_again import Again, score_again
 from ecgscreen.screening import Basis, read_basis, read_scoring, stored_report
 
 TABLE = "report.csv"
+_NOWHERE = "merged with --prefix: it is not known where the recordings lie; verify what was merged"
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,9 @@ def verify_run(
             yield check
             yield _check_list(store, basis)
             yield from _check_calibration(store, basis)
+            if not basis.roots:
+                yield Check("inputs", (_NOWHERE,))
+                return
             yield _check_inputs(store, basis)
             if loaded is not None:
                 what, differences = score_again(store, basis, loaded, again)

@@ -44,7 +44,13 @@ Pseudonymise = Annotated[
 ]
 WaitLock = Annotated[
     float,
-    typer.Option("--wait-lock", min=0, help="Seconds to wait for a run that holds the folder."),
+    typer.Option(
+        "--wait-lock",
+        min=0.0,
+        max=1e6,
+        metavar="SECONDS",
+        help="Wait that long for another run on the same folder to end.",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 

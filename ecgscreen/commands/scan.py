@@ -19,6 +19,7 @@ from ecgscreen.commands.options import (
     Precision,
     Pseudonymise,
     Quiet,
+    WaitLock,
     parse_path,
 )
 
@@ -116,15 +117,7 @@ def scan(
         bool,
         typer.Option("--fail-if-empty", help="End with exit code 4 if there is nothing to do."),
     ] = False,
-    wait_lock: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            max=1e6,
-            metavar="SECONDS",
-            help="Wait that long for another run on the same folder to end.",
-        ),
-    ] = 0.0,
+    wait_lock: WaitLock = 0.0,
     json_lines: Annotated[
         bool,
         typer.Option("--json", help="Print on standard output what is done, a JSON object a line."),

@@ -14,6 +14,7 @@ import pytest
 
 from ecgscreen import score_again
 from ecgscreen.errors import EngineError, ExitCode
+from ecgscreen.merging import merge
 from ecgscreen.remake import export
 from ecgscreen.run_store import RunStore
 from ecgscreen.score_again import Again, sample
@@ -266,6 +267,19 @@ def test_reports_without_names_are_verified_too(bundle_dir: Path, tmp_path: Path
     assert changed(tmp_path / "out") == []
     (records / "sim00000.hea").write_bytes(b"")
     assert changed(tmp_path / "out") != []
+
+
+def test_where_nobody_knows_where_recordings_lie_that_is_said(
+    original: Path, bundle_dir: Path, tmp_path: Path
+) -> None:
+    records = recordings(tmp_path / "records", 2, seed=5)
+    labels = str(original / "night.txt")
+    scanned(original / "bundle", tmp_path / "two", records, labels=labels)
+    merge([original / "out", tmp_path / "two"], tmp_path / "both", prefix=True)
+    (check,) = changed(tmp_path / "both")
+    assert "merged with --prefix" in check.differences[0]
+    merge([original / "out", tmp_path / "two"], tmp_path / "merged")
+    assert changed(tmp_path / "merged") == []
 
 
 def test_an_archive_that_nobody_may_write_to_is_verified(
