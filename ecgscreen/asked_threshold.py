@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -50,8 +49,11 @@ def parse_threshold(value: object) -> AskedThreshold:
         If it is none of these: names what was found and what is expected.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if not (math.isfinite(value) and -1 <= value <= 1):
-            raise ValueError(f"threshold {value}, expected {EXPECTED}")
+        if not -1 <= value <= 1:
+            # Whole numbers of any length can be written down; some have no float, some no text.
+            huge = isinstance(value, int) and value.bit_length() > 64
+            found = "of more than 64 bits" if huge else f"{value}"
+            raise ValueError(f"threshold {found}, expected {EXPECTED}")
         return AskedThreshold("score", f"{value:g}", float(value))
     if isinstance(value, str):
         words = " ".join(value.split())

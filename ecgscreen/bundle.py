@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.bundle_arrays import arrays_in
 from ecgscreen.calibration import OperatingPoint, PlattScaling
 from ecgscreen.errors import BundleError
+from ecgscreen.plain_arrays import expect_array, npz_arrays
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import LEADS
+from ecgscreen.text_head import TextHead
 from engines.onnx_tensors import holds_its_tensors
 from engines.regular_file import read_regular
 
@@ -35,6 +36,15 @@ OPTIONAL_FILES = frozenset({"reference.npz"})
 _MAX_MANIFEST_BYTES = 4 << 20
 _MAX_FILE_BYTES = 1 << 30
 _ADVICE = "copy the whole bundle again from where it was exported"
+_NOT_UNDERSTOOD = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What a JSON document raises that is not as it is taken for."""
 _EXPECTED = {
     "name": str,
     "embedding_size": int,
@@ -50,33 +60,6 @@ _EXPECTED = {
     "reference/population": str,
 }
 """What the manifest has to say, and of which kind."""
-
-
-@dataclass(frozen=True)
-class TextHead:
-    """The trained projection from the language model's space to the embedding space.
-
-    Attributes
-    ----------
-    weight_1, bias_1
-        float32, shapes (hidden, text size) and (hidden,).
-    weight_2, bias_2
-        float32, shapes (D, hidden) and (D,).
-    """
-
-    weight_1: NDArray[np.float32]
-    bias_1: NDArray[np.float32]
-    weight_2: NDArray[np.float32]
-    bias_2: NDArray[np.float32]
-
-    def project(self, text: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Unit vectors, float32 (N, D), for text embeddings (N, text size)."""
-        x = text @ self.weight_1.T + self.bias_1
-        # GELU in the form with tanh (Hendrycks & Gimpel 2016), as in training.
-        x = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
-        y = x @ self.weight_2.T + self.bias_2
-        projected: NDArray[np.float32] = y / np.linalg.norm(y, axis=1, keepdims=True)
-        return projected.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -121,10 +104,7 @@ class Bundle:
         """Unit vectors, float32 (D,), of the vocabulary's concepts by id."""
         (ids,) = self._arrays("concepts.npz", "ids")
         embeddings = self._embeddings("concepts.npz").astype(np.float32, copy=False)
-        if ids.shape != embeddings.shape[:1]:
-            raise BundleError(
-                f"{self.path}: {len(embeddings)} embeddings of {ids.size} concepts", _ADVICE
-            )
+        self._require("concepts.npz", "ids", ids, "U", embeddings.shape[:1])
         return dict(zip(ids.tolist(), embeddings, strict=True))
 
     def direction(self, concept_id: str) -> NDArray[np.float32]:
@@ -151,6 +131,8 @@ class Bundle:
         Rows in the order of `concepts`; free text is held against them.
         """
         (texts,) = self._arrays("concepts.npz", "texts")
+        shape = (len(self.concepts), *(texts.shape[1:2] or (1,)))
+        self._require("concepts.npz", "texts", texts, "f", shape)
         return texts.astype(np.float32)
 
     @cached_property
@@ -161,7 +143,14 @@ class Bundle:
     @cached_property
     def text_head(self) -> TextHead:
         """The projection for words that `concepts` does not hold."""
-        return TextHead(*self._arrays("text_head.npz", *TextHead.__dataclass_fields__))
+        name, keys = "text_head.npz", TextHead.__dataclass_fields__
+        arrays = self._arrays(name, *keys)
+        hidden, text_size = len(np.atleast_1d(arrays[0])), self.concept_texts.shape[1]
+        size = self.embedding_size
+        shapes = ((hidden, text_size), (hidden,), (size, hidden), (size,))
+        for key, array, shape in zip(keys, arrays, shapes, strict=True):
+            self._require(name, key, array, "f", shape)
+        return TextHead(*arrays)
 
     @cached_property
     def reference(self) -> NDArray[np.float16] | None:
@@ -191,18 +180,31 @@ class Bundle:
                 {concept: OperatingPoint(**point) for concept, point in points},
                 {concept: PlattScaling(**scaling) for concept, scaling in scalings},
             )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except _NOT_UNDERSTOOD as error:
             raise BundleError(f"{self.path / name}: not understood: {error}", _ADVICE) from error
 
     @cached_property
     def check(self) -> dict[str, NDArray[Any]]:
         """``windows``, ``lead_mask`` and the ``embeddings`` that an engine must give for them."""
-        names = ("windows", "lead_mask", "embeddings")
-        return dict(zip(names, self._arrays("check.npz", *names), strict=True))
+        name, keys = "check.npz", ("windows", "lead_mask", "embeddings")
+        arrays = self._arrays(name, *keys)
+        of = (len(np.atleast_1d(arrays[0])), len(LEADS))
+        shapes = ((*of, self.preprocessing.n_samples), of, (of[0], self.embedding_size))
+        for key, array, kind, shape in zip(keys, arrays, "fbf", shapes, strict=True):
+            self._require(name, key, array, kind, shape)
+        return dict(zip(keys, arrays, strict=True))
 
     def _arrays(self, name: str, *keys: str) -> list[NDArray[Any]]:
         try:
-            return arrays_in(self.contents[name], *keys)
+            return npz_arrays(self.contents[name], *keys)
+        except (ValueError, KeyError) as error:
+            raise BundleError(f"{self.path / name}: {error}", _ADVICE) from error
+
+    def _require(
+        self, name: str, key: str, array: NDArray[Any], kind: str, shape: tuple[int, ...]
+    ) -> None:
+        try:
+            expect_array(key, array, kind, shape)
         except ValueError as error:
             raise BundleError(f"{self.path / name}: {error}", _ADVICE) from error
 
@@ -238,7 +240,7 @@ def load_bundle(path: Path) -> Bundle:
         version = manifest["format_version"]
         if version == FORMAT_VERSION:
             expected, config = _understand(manifest)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except _NOT_UNDERSTOOD as error:
         raise BundleError(
             f"{path / MANIFEST}: not a bundle's manifest: {error}", _ADVICE
         ) from error
@@ -277,6 +279,9 @@ def _understand(
         value = holder.get(entry) if isinstance(holder, dict) else None
         if not isinstance(value, kind):
             raise TypeError(f"{key} is {value!r}, expected {kind.__name__}")
+    seen = manifest["training"]["seen_concepts"]
+    if not all(isinstance(concept, str) for concept in seen):
+        raise TypeError("training/seen_concepts holds what is no concept's id")
     if tuple(manifest["lead_order"]) != LEADS:
         raise ValueError(f"lead order {manifest['lead_order']}, expected {list(LEADS)}")
     listed = manifest["files"]

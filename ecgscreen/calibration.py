@@ -25,12 +25,21 @@ class OperatingPoint:
         Recordings of the set with the concept, and all of them.
     criterion
         Such as "largest F1".
+
+    Raises
+    ------
+    ValueError
+        If the threshold is not finite: a flag at "not a number" would never be raised.
     """
 
     threshold: float
     n_positive: int
     n: int
     criterion: str
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.threshold):
+            raise ValueError(f"a threshold of {self.threshold}, expected a finite number")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,9 @@ Source = Literal["vocabulary", "zero-shot", "mixed"]
 LINES_NAMED = 50
 """Lines that one error names at most."""
 
+NEAREST_NAMED = 12
+"""Texts of it that are held against every wording of the vocabulary: up to 0.1 s each."""
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -194,7 +197,7 @@ def unknown_lines_error(
     diagnoses
         Those with free texts, at least one.
     vocabulary
-        Where the three nearest concepts of each free text come from.
+        Where the three nearest concepts of the first free texts come from.
     language_model
         Name or folder of one that is not on this machine; none if nothing is installed at all.
 
@@ -205,13 +208,16 @@ def unknown_lines_error(
         each line of the list, at most `LINES_NAMED`, so that all are mended at once.
     """
     rows = []
+    n_nearest = 0
     for diagnosis in diagnoses[:LINES_NAMED]:
-        unknown = "; ".join(
-            f"{text!r} (nearest: {', '.join(near.name for near in vocabulary.nearest(text, 3))})"
-            for text in diagnosis.all_free_texts
-        )
+        unknown = []
+        for text in diagnosis.all_free_texts:
+            n_nearest += 1
+            near = vocabulary.nearest(text, 3) if n_nearest <= NEAREST_NAMED else ()
+            names = ", ".join(concept.name for concept in near)
+            unknown.append(f"{text!r} (nearest: {names})" if names else repr(text))
         where = position(list_name, diagnosis.free_places[0])
-        rows.append(f"{where}: not in the vocabulary: {unknown}")
+        rows.append(f"{where}: not in the vocabulary: {'; '.join(unknown)}")
     if len(diagnoses) > LINES_NAMED:
         rows.append(f"and {len(diagnoses) - LINES_NAMED} more lines")
     way_out = (

@@ -23,6 +23,9 @@ MAX_LINE_LENGTH = 500
 MAX_FILE_SIZE = 1 << 20
 """Bytes. More than that is not a list that somebody wrote."""
 
+MAX_DIAGNOSES = 4096
+"""Of one list: a column of the table each."""
+
 SUFFIXES = (".txt", ".toml")
 
 Place = tuple[int, int]
@@ -151,6 +154,7 @@ def parse_lines(name: str, content: bytes) -> tuple[ListLine, ...]:
             group = text[1:-1].strip()
         elif text:
             lines.append(_parse(name, text, (number, column), group))
+    check_count(name, len(lines))
     if not lines:
         raise LabelListError(
             f"{name}: no diagnosis in it, at least one is expected",
@@ -209,6 +213,21 @@ def decode_list(name: str, content: bytes) -> str:
             f"0x{content[error.start]:02x} is not UTF-8 text",
             "Save the list as UTF-8; it may be Latin-1 (Windows-1252) or UTF-16 now.",
         ) from error
+
+
+def check_count(name: str, n_diagnoses: int) -> None:
+    """Refuse a list of more than `MAX_DIAGNOSES`.
+
+    Raises
+    ------
+    LabelListError
+        Naming how many it has.
+    """
+    if n_diagnoses > MAX_DIAGNOSES:
+        raise LabelListError(
+            f"{name}: {n_diagnoses} diagnoses, at most {MAX_DIAGNOSES} are allowed",
+            "Write what is asked of the recordings into several lists.",
+        )
 
 
 def check_text(name: str, text: str, place: Place) -> None:

@@ -23,11 +23,19 @@ from typing import Any
 
 from ecgscreen.asked_threshold import parse_threshold
 from ecgscreen.errors import LabelListError
-from ecgscreen.label_list_file import ListLine, Place, check_text, decode_list, position
+from ecgscreen.label_list_file import (
+    ListLine,
+    Place,
+    check_count,
+    check_text,
+    decode_list,
+    position,
+)
 from ecgscreen.reports.content import SEVERITIES
 
 TABLE = "diagnosis"
 KEYS = ("name", "code", "synonyms", "counter_prompts", "group", "severity", "threshold")
+_SHOWN = 80
 MAX_WORDINGS = 50
 """Synonyms, or counter-prompts, of one diagnosis."""
 
@@ -38,6 +46,10 @@ _TOKEN = re.compile(
     rf"|^[ \t]*(?P<table>\[\[[ \t]*{TABLE}[ \t]*\]\])|^[ \t]*(?P<key>[\w-]+)[ \t]*=",
     re.MULTILINE | re.DOTALL,
 )
+_QUOTED = re.compile(r'"(?:\\.|[^"\\\n])*"?|\'[^\'\n]*\'?|#[^\n]*')
+_MAX_DOTS = 16
+"""Of a line, outside of texts and comments: `tomllib` takes time and memory with the square of a
+key's parts. No key of a list has more than one."""
 _SYNTAX_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
@@ -108,9 +120,13 @@ def parse_toml(name: str, content: bytes) -> tuple[ListLine, ...]:
     """
     text = decode_list(name, content).replace("\r\n", "\n")
     source = _Source(name, text)
+    for number, row in enumerate(_QUOTED.sub("", text).split("\n"), start=1):
+        if row.count(".") > _MAX_DOTS:
+            raise source.error((number, 1), f"a key of more than {_MAX_DOTS} parts")
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    # ValueError alone: a whole number of more digits than Python turns into one.
+    except (ValueError, RecursionError) as error:
         found = _SYNTAX_PLACE.search(str(error))
         last = source.place(len(text))
         place = (int(found[1]), int(found[2])) if found else last
@@ -121,7 +137,7 @@ def parse_toml(name: str, content: bytes) -> tuple[ListLine, ...]:
             at = re.search(rf"^[ \t\[]*{re.escape(key)}", text, re.MULTILINE)
             raise source.error(
                 source.place(at.end() - len(key) if at else 0),
-                f"{key!r} is not part of a list, [[{TABLE}]] is expected",
+                f"{_shown(key)} is not part of a list, [[{TABLE}]] is expected",
             )
     tables = document.get(TABLE, [])
     entries = source.entries()
@@ -133,6 +149,7 @@ def parse_toml(name: str, content: bytes) -> tuple[ListLine, ...]:
             "expected",
             _ADVICE,
         )
+    check_count(name, len(tables))
     return tuple(_line(source, *each) for each in zip(entries, tables, strict=True))
 
 
@@ -140,7 +157,8 @@ def _line(source: _Source, entry: _Entry, table: dict[str, Any]) -> ListLine:
     for key in table:
         if key not in KEYS:
             raise source.error(
-                source.key_place(entry, key), f"unknown key {key!r}{_nearest(key, KEYS)}"
+                source.key_place(entry, key),
+                f"unknown key {_shown(key)}{_nearest(key[:_SHOWN], KEYS)}",
             )
     if "name" not in table:
         raise source.error(source.place(entry.start), "an entry without name")
@@ -152,8 +170,8 @@ def _line(source: _Source, entry: _Entry, table: dict[str, Any]) -> ListLine:
     if severity not in SEVERITIES:
         raise source.error(
             source.key_place(entry, "severity"),
-            f"severity {severity!r}, one of {', '.join(SEVERITIES)} is expected"
-            f"{_nearest(str(severity), SEVERITIES)}",
+            f"severity {_shown(severity)}, one of {', '.join(SEVERITIES)} is expected"
+            f"{_nearest(_shown(severity), SEVERITIES)}",
         )
     try:
         asked = parse_threshold(table["threshold"]) if "threshold" in table else None
@@ -177,7 +195,9 @@ def _line(source: _Source, entry: _Entry, table: dict[str, Any]) -> ListLine:
 def _text(source: _Source, entry: _Entry, table: dict[str, Any], key: str) -> tuple[str, Place]:
     value = table[key]
     if not isinstance(value, str) or not value.strip():
-        raise source.error(source.key_place(entry, key), f"{key} is {value!r}, words are expected")
+        raise source.error(
+            source.key_place(entry, key), f"{key} is {_shown(value)}, words are expected"
+        )
     place = source.key_place(entry, key, value)
     check_text(source.name, value.strip(), place)
     return value.strip(), place
@@ -194,6 +214,15 @@ def _texts(
         )
     for value in values:
         yield _text(source, entry, {key: value}, key)
+
+
+def _shown(value: object) -> str:
+    """A value as a message has it: a list may hold what no message can."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number, or a depth, beyond Python's limits
+        return "what cannot be shown"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _nearest(text: str, known: tuple[str, ...]) -> str:

@@ -20,6 +20,9 @@ asks of an electrocardiograph."""
 LARGEST_RANGE_MV = 50.0
 """A second with a larger range is no ECG in mV: ten times the largest QRS complexes."""
 
+LARGEST_NUMBER = 1e12
+"""A second with a larger range is no signal in any unit: sums of its squares leave float32."""
+
 _FLAT_SHARE = 0.9
 _OUT_OF_RANGE_SHARE = 0.5
 _CLIPPED_SHARE = 0.01
@@ -89,9 +92,14 @@ def lead_faults(
             seconds, sampling_rate, _evenness(change, mean_change, n_changes)
         ),
     }
+    largest = second_range.max(axis=-1)
+    if whole < n_samples:
+        largest = np.maximum(largest, np.ptp(deviation[..., whole:], axis=-1))
+    # NaN, where the mean itself was beyond float32, is not "at most" either.
+    masks[LeadFault.OUT_OF_RANGE] = ~(largest <= LARGEST_NUMBER)
     if amplitude_known:
         n_beyond = (second_range > LARGEST_RANGE_MV).sum(axis=-1)
-        masks[LeadFault.OUT_OF_RANGE] = n_beyond >= _OUT_OF_RANGE_SHARE * n_seconds
+        masks[LeadFault.OUT_OF_RANGE] |= n_beyond >= _OUT_OF_RANGE_SHARE * n_seconds
     faults: list[list[LeadFault | None]] = [[None] * n_leads for _ in range(n_recordings)]
     for fault, mask in masks.items():
         for recording, lead in np.argwhere(mask).tolist():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ecgscreen.errors import StoreError
 from ecgscreen.publish import JsonValue, publish_json
@@ -16,6 +17,9 @@ FORMAT = "ecgscreen run store"
 FORMAT_VERSION = 2
 
 REMEDY = "Restore the folder from a backup, or scan everything anew with --fresh."
+
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
@@ -110,19 +114,17 @@ def read_manifest(path: Path) -> Manifest:
                 "Scan everything anew with --fresh, or into another folder.",
             )
         manifest = Manifest(
-            shards=tuple(ShardEntry(**entry) for entry in document["shards"]),
+            shards=tuple(_checked(ShardEntry(**entry)) for entry in document["shards"]),
             provenance=_mapping(document["provenance"]),
             runs=tuple(_run(run) for run in document["runs"]),
             attachments={
-                name: FileEntry(**entry)
+                name: _checked(FileEntry(**entry))
                 for name, entry in _mapping(document["attachments"]).items()
             },
         )
-        if any(Path(name).name != name for name in manifest.names):
-            raise StoreError(f"{path}: names a file outside its folder", REMEDY)
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror or error}", REMEDY) from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (AttributeError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{path}: is no manifest of a run store ({error})", REMEDY) from error
     return manifest
 
@@ -156,6 +158,18 @@ def _mapping(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"{type(value).__name__}, expected an object")
     return value
+
+
+_Entry = TypeVar("_Entry", bound=FileEntry)
+
+
+def _checked(entry: _Entry) -> _Entry:
+    if not isinstance(entry.name, str) or not _NAME.fullmatch(entry.name):
+        raise ValueError(f"names a file outside its folder: {entry.name!r}")
+    numbers = (entry.size, entry.n_records if isinstance(entry, ShardEntry) else 0)
+    if not isinstance(entry.sha256, str) or not all(isinstance(each, int) for each in numbers):
+        raise TypeError(f"size or hash of {entry.name}, expected a number and a text")
+    return entry
 
 
 def _run(value: object) -> dict[str, JsonValue]:

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +32,15 @@ from numpy.typing import NDArray
 from ecgscreen.errors import StoreError
 from ecgscreen.manifest import REMEDY, ShardEntry, read_checked
 from ecgscreen.results import RecordResult, Status
+from ecgscreen.shard_arrays import expect_shape, shard_arrays
 from ecgscreen.stamp import DIGEST_BYTES, FileStamp, path_key, stamp_digest
 
 STATES = tuple(Status)
 REMOVED = 255
 """The state of a row that takes its path out of the store."""
+
+_NOT_UNDERSTOOD = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What an altered shard, or a line of it, raises."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,25 +93,26 @@ class RowColumns:
 class Shard:
     """A shard that was read; rows are made from it one at a time, when asked for."""
 
-    def __init__(self, content: bytes) -> None:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            self._lines = arrays["text"].tobytes().decode("ascii").split("\n")
-            self._made_s = arrays["made_s"]
-            self._sampling_rate = arrays["sampling_rate"]
-            self._duration_s = arrays["duration_s"]
-            self.n_windows: NDArray[np.int64] = arrays["n_windows"]
-            self._window_starts_s = arrays["window_starts_s"]
-            self._embeddings = arrays["embeddings"]
-            unlisted = np.flatnonzero(arrays["n_unlisted"])
-            names = [_unlisted_names(json.loads(self._lines[row])[-1]) for row in unlisted]
-            self.columns = RowColumns(
-                key=arrays["key"],
-                stamp=arrays["stamp"],
-                state=arrays["state"],
-                run=arrays["run"],
-                unlisted_rows=unlisted,
-                unlisted=np.array(names, np.dtypes.StringDType()),
-            )
+    def __init__(self, content: bytes, path: Path) -> None:
+        self._path = path
+        arrays = shard_arrays(content)
+        self._lines = arrays["text"].tobytes().decode("ascii").split("\n")
+        self._made_s = arrays["made_s"]
+        self._sampling_rate = arrays["sampling_rate"]
+        self._duration_s = arrays["duration_s"]
+        self.n_windows: NDArray[np.int64] = arrays["n_windows"]
+        self._window_starts_s = arrays["window_starts_s"]
+        self._embeddings = arrays["embeddings"]
+        unlisted = np.flatnonzero(arrays["n_unlisted"])
+        names = [_unlisted_names(json.loads(self._lines[row])[-1]) for row in unlisted]
+        self.columns = RowColumns(
+            key=arrays["key"],
+            stamp=arrays["stamp"],
+            state=arrays["state"],
+            run=arrays["run"],
+            unlisted_rows=unlisted,
+            unlisted=np.array(names, np.dtypes.StringDType()),
+        )
         self._ends = np.cumsum(self.n_windows)
         self._lead_tuples: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._check()
@@ -117,10 +121,26 @@ class Shard:
         return len(self._lines)
 
     def __getitem__(self, row: int) -> RecordResult:
-        """Return a row's result. Its arrays are copies: they do not keep the shard in memory."""
+        """Return a row's result. Its arrays are copies: they do not keep the shard in memory.
+
+        Raises
+        ------
+        StoreError
+            If the row is not understood.
+        """
+        try:
+            return self._result(row)
+        except _NOT_UNDERSTOOD as error:
+            raise self._error(error) from error
+
+    def _result(self, row: int) -> RecordResult:
         columns = json.loads(self._lines[row])
         path, record_id, status, reason, detail, quality, leads, notes = columns[:-3]
         acquired, sha256, files = columns[-3:]
+        texts = (path, record_id, reason, detail, quality, acquired, sha256, *leads, *notes)
+        for text in texts:
+            if not isinstance(text, str):
+                raise TypeError(f"{type(text).__name__}, expected a text")
         end = int(self._ends[row])
         windows = slice(end - int(self.n_windows[row]), end)
         return RecordResult(
@@ -153,16 +173,30 @@ class Shard:
 
     def names(self, rows: NDArray[np.intp]) -> list[tuple[str, str]]:
         """Return the path and the record id of some rows."""
-        return [tuple(json.loads(self._lines[row])[:2]) for row in rows]
+        try:
+            return [(str(path), str(rest[0])) for path, *rest in self._texts(rows)]
+        except _NOT_UNDERSTOOD as error:
+            raise self._error(error) from error
+
+    def _texts(self, rows: NDArray[np.intp]) -> Iterator[list[Any]]:
+        return (json.loads(self._lines[row]) for row in rows)
+
+    def _error(self, error: Exception) -> StoreError:
+        return StoreError(f"{self._path}: is no shard of a run store ({error})", REMEDY)
 
     def _check(self) -> None:
         columns, n = self.columns, len(self._lines)
         for each in (self._made_s, self._sampling_rate, self._duration_s, self.n_windows):
-            _expect_shape(each, (n,))
-        _expect_shape(columns.state, (n,))
-        _expect_shape(columns.run, (n,))
-        _expect_shape(columns.key, (n, DIGEST_BYTES))
-        _expect_shape(columns.stamp, (n, DIGEST_BYTES))
+            expect_shape(each, (n,))
+        n_windows = int(self.n_windows.sum())
+        if self.n_windows.min(initial=0) < 0 or not 0 <= n_windows < 1 << 40:
+            raise ValueError("numbers of windows that cannot be")
+        expect_shape(self._window_starts_s, (n_windows,))
+        expect_shape(self._embeddings, (n_windows, *self._embeddings.shape[1:2]))
+        expect_shape(columns.state, (n,))
+        expect_shape(columns.run, (n,))
+        expect_shape(columns.key, (n, DIGEST_BYTES))
+        expect_shape(columns.stamp, (n, DIGEST_BYTES))
         if int(columns.state[columns.state != REMOVED].max(initial=0)) >= len(STATES):
             raise ValueError("a state that there is not")
 
@@ -224,8 +258,8 @@ def read_shard(folder: Path, entry: ShardEntry) -> Shard:
     content = read_checked(folder, entry)
     path = folder / entry.name
     try:
-        shard = Shard(content)
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        shard = Shard(content, path)
+    except _NOT_UNDERSTOOD as error:
         raise StoreError(f"{path}: is no shard of a run store ({error})", REMEDY) from error
     if len(shard) != entry.n_records:
         raise StoreError(
@@ -267,8 +301,3 @@ def _unlisted_names(files: Iterable[Iterable[Any]]) -> str:
 
 def _digests(digests: list[bytes]) -> NDArray[np.uint8]:
     return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
-
-
-def _expect_shape(column: NDArray[np.generic], shape: tuple[int, ...]) -> None:
-    if column.shape != shape:
-        raise ValueError(f"a column of shape {column.shape}, expected {shape}")

@@ -66,29 +66,28 @@ class OpenVINOEngine:
             raise EngineUnavailableError(
                 "this processor does not compute bf16 natively", "use --precision f32"
             )
-        try:
-            model = core.read_model(onnx, b"")
-        except RuntimeError as error:
-            raise EngineUnavailableError(
-                "openvino cannot read the encoder: it is no ONNX model, or not a whole one",
-                "copy the whole bundle again from where it was exported",
-            ) from error
-        _, n_leads, n_samples = (
-            d.get_length() if d.is_static else 0 for d in model.input("windows").get_partial_shape()
-        )
-        model.reshape(
-            {"windows": [batch_size, n_leads, n_samples], "lead_mask": [batch_size, n_leads]}
-        )
         threads = threads or usable_cores()
         hints = {
             "INFERENCE_PRECISION_HINT": precision,
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": threads,
         }
-        compiled = core.compile_model(model, "CPU", hints)
-        shape = (batch_size, n_leads, n_samples)
-        self.slots = [_Slot(ov, compiled, shape) for _ in range(threads + SPARE_BATCHES)]
-        self._embedding_size = model.output(0).get_partial_shape()[1].get_length()
+        try:
+            model = core.read_model(onnx, b"")
+            _, n_leads, n_samples = (
+                d.get_length() if d.is_static else 0
+                for d in model.input("windows").get_partial_shape()
+            )
+            shape = (batch_size, n_leads, n_samples)
+            model.reshape({"windows": list(shape), "lead_mask": list(shape[:2])})
+            compiled = core.compile_model(model, "CPU", hints)
+            _, self._embedding_size = (d.get_length() for d in model.output(0).get_partial_shape())
+            self.slots = [_Slot(ov, compiled, shape) for _ in range(threads + SPARE_BATCHES)]
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise EngineUnavailableError(
+                "openvino cannot read the encoder: it is no ONNX model, or not a whole one",
+                "copy the whole bundle again from where it was exported",
+            ) from error
         self.info = EngineInfo(
             name="openvino",
             version=ov.get_version().split("-")[0],

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ecgscreen.bundle import TextHead
+from ecgscreen.text_head import TextHead
 from trainer.encoder import EncoderConfig, ResNet1d
 
 TEXT_HIDDEN = 256

@@ -11,10 +11,16 @@ from ecgscreen.errors import EcgscreenError, MissingExtraError
 
 
 def complain(error: EcgscreenError) -> None:
-    """Print what ended a command, and on a line of its own what to do about it."""
-    typer.echo(f"ecgscreen: {error.message}", err=True)
+    """Print what ended a command, and on a line of its own what to do about it.
+
+    A message quotes files and their names; nothing of them steers the terminal.
+    """
+    from ecgscreen.results import printable
+
+    for line in f"ecgscreen: {error.message}".split("\n"):
+        typer.echo(printable(line), err=True)
     if error.advice:
-        typer.echo(f"  {error.advice}", err=True)
+        typer.echo(f"  {printable(error.advice)}", err=True)
 
 
 def say(line: str, *, err: bool = False) -> None:

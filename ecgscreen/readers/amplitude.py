@@ -56,8 +56,8 @@ def _typical_range(values: NDArray[np.float64], sampling_rate: float) -> float:
     seconds = values[:, : n_seconds * n_second].reshape(len(values), n_seconds, n_second)
     with np.errstate(all="ignore"):
         ranges = seconds.max(axis=2) - seconds.min(axis=2)
-    ranges = ranges[np.isfinite(ranges).any(axis=1)]
-    if not len(ranges):
-        return 0.0
-    per_lead = [np.median(row[np.isfinite(row)]) for row in ranges]
-    return float(np.median(per_lead))
+        ranges = ranges[np.isfinite(ranges).any(axis=1)]
+        if not len(ranges):
+            return 0.0
+        per_lead = [np.median(row[np.isfinite(row)]) for row in ranges]
+        return float(np.median(per_lead))

@@ -22,6 +22,10 @@ from ecgscreen.recording import RecordingError, SkipReason
 MEMORY_LIMIT_BYTES = 4 << 30
 """Of address space, all of Python included."""
 
+SPARE_BYTES, BYTES_PER_FILE_BYTE = 256 << 20, 48
+"""A recording gets the first and so many bytes a byte of its file, up to the limit: what is small
+cannot become large."""
+
 CPU_LIMIT_S = 60
 """For one recording; ends a parser that hangs even if nobody waits for it any more."""
 
@@ -82,6 +86,13 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 
 
+def _memory_limit(file_bytes: int) -> int:
+    """Of address space, for a recording of this size: beyond what the process has already."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    own = pages * resource.getpagesize()
+    return min(MEMORY_LIMIT_BYTES, own + SPARE_BYTES + BYTES_PER_FILE_BYTE * file_bytes)
+
+
 def _answer(
     request: Mapping[str, str], descriptor: int
 ) -> tuple[dict[str, object], memoryview[int]]:
@@ -90,6 +101,8 @@ def _answer(
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     resource.setrlimit(resource.RLIMIT_CPU, (used + CPU_LIMIT_S, hard))
     nothing = memoryview(b"")
+    memory = _memory_limit(os.fstat(descriptor).st_size)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, MEMORY_LIMIT_BYTES))
     try:
         if request["module"] not in _MODULES:
             raise RecordingError(SkipReason.UNSUPPORTED, "no such parser")
@@ -104,7 +117,7 @@ def _answer(
     except MemoryError:
         return {
             "reason": SkipReason.TOO_LARGE.value,
-            "detail": f"its parser wants more than {MEMORY_LIMIT_BYTES >> 30} GiB of memory",
+            "detail": f"its parser wants more than {memory >> 20} MiB of memory",
         }, nothing
     except _WHAT_PARSERS_RAISE as error:
         # The message may quote the file: its type is all that is told.

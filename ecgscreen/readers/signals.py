@@ -79,10 +79,11 @@ def recording_of(signals: Signals, path: Path) -> Recording:
         unit = infer_unit(chosen.astype(np.float64), sampling_rate)
         leads = choose_leads(signals.labels, (unit,) * len(signals.labels))
         notes += (f"the file names no unit: taken as {unit} by the amplitude",)
-    physical = chosen.astype(np.float64)
-    if any(factor != 1.0 for factor in leads.factors):
-        physical *= np.array(leads.factors)[:, np.newaxis]
-    with np.errstate(over="ignore"):  # beyond float32 is infinite, which quality reports
+    # Beyond float32 is infinite, and what is no number stays none: quality reports both.
+    with np.errstate(over="ignore", invalid="ignore"):
+        physical = chosen.astype(np.float64)
+        if any(factor != 1.0 for factor in leads.factors):
+            physical *= np.array(leads.factors)[:, np.newaxis]
         signal = np.ascontiguousarray(physical, dtype=np.float32)
     return Recording(
         path,

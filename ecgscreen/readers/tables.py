@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import re
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.plain_arrays import HEAD_BYTES, npy_header
 from ecgscreen.readers.base import check_size
 from ecgscreen.readers.files import InsideFile
 from ecgscreen.readers.side_car import SideCar, read_side_car
@@ -21,13 +21,6 @@ TABLE_SUFFIXES = frozenset({".csv", ".npy"})
 MAX_CSV_BYTES = 1 << 27
 """A day of two leads at 100 Hz. Whoever has more has a binary format for it."""
 
-_NPY_HEAD_BYTES = 16 * 1024
-_NPY_HEADER = re.compile(
-    rb"""\{\s* 'descr':\s* '(?P<descr>[<>|=]?(?:[iu][1248]|f[248]))' ,\s*
-         'fortran_order':\s* (?P<fortran>True|False) ,\s*
-         'shape':\s* \((?P<shape>(?:\s*\d{1,15}\s*,){0,8}(?:\s*\d{1,15})?)\s*\) ,?\s* \}\s*""",
-    re.VERBOSE,
-)
 _DELIMITERS = b";\t,"
 
 
@@ -88,13 +81,14 @@ def _in_units(values: NDArray[np.generic], side_car: SideCar) -> NDArray[np.gene
             )
         columns.append(np.array(numbers)[:, np.newaxis])
     baseline, gain = columns
-    physical: NDArray[np.float64] = (values.astype(np.float64) - baseline) / gain
+    with np.errstate(over="ignore", invalid="ignore"):  # quality reports what is not finite
+        physical: NDArray[np.float64] = (values.astype(np.float64) - baseline) / gain
     return physical
 
 
 def _read_npy(file: InsideFile, side_car: SideCar) -> NDArray[np.generic]:
     """Read an array of numbers as rows of leads; its header is never evaluated as code."""
-    shape, column_major, dtype, offset = _npy_header(file.read(min(_NPY_HEAD_BYTES, file.size)))
+    shape, column_major, dtype, offset = _npy_header(file.read(min(HEAD_BYTES, file.size)))
     if len(shape) == 1:
         shape = (1, *shape)
     if len(shape) != 2 or side_car.leads is None:
@@ -121,20 +115,15 @@ def _read_npy(file: InsideFile, side_car: SideCar) -> NDArray[np.generic]:
 
 
 def _npy_header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype[np.generic], int]:
-    """Give shape, whether columns come first, type, and where the samples begin.
-
-    The header is a dictionary in Python's grammar (NEP 1). It is matched, not evaluated.
-    """
-    length_bytes = {b"\1": 2, b"\2": 4}.get(head[6:7], 0)
-    length = int.from_bytes(head[8 : 8 + length_bytes], "little")
-    offset = 8 + length_bytes + length
-    match = _NPY_HEADER.fullmatch(head[8 + length_bytes : offset])
-    if head[:6] != b"\x93NUMPY" or match is None:
+    try:
+        shape, column_major, dtype, offset = npy_header(head)
+    except ValueError as error:
+        raise RecordingError(SkipReason.BAD_HEADER, f"it is {error}") from error
+    if dtype.kind not in "iuf":
         raise RecordingError(
-            SkipReason.BAD_HEADER, "it is no NPY file of version 1 or 2 with an array of numbers"
+            SkipReason.BAD_HEADER, f"an array of type {dtype.kind}, expected numbers"
         )
-    shape = tuple(int(size) for size in match["shape"].split(b",") if size.strip())
-    return shape, match["fortran"] == b"True", np.dtype(match["descr"].decode("ascii")), offset
+    return shape, column_major, dtype, offset
 
 
 def _read_csv(file: InsideFile) -> tuple[NDArray[np.float64], tuple[str, ...] | None]:

@@ -23,6 +23,12 @@ from ecgscreen.recording import LEADS, Recording, RecordingError, SkipReason
 
 _GAP = "~"
 
+_MAX_UNRECORDED, _MAX_RATIO = 1 << 24, 32
+"""More samples than the first are laid out only if they are at most so many times as many as were
+read: a header of one line can ask for a gap of days."""
+
+_Segment = tuple[LeadChoice, NDArray[np.float32]]
+
 
 def read_segments(header: Header, path: Path, root: Path) -> Recording:
     """Read a multi-segment record as one recording.
@@ -49,15 +55,21 @@ def read_segments(header: Header, path: Path, root: Path) -> Recording:
         If a file cannot be opened or read.
     """
     n_samples = _check_length(header)
+    headers: dict[str, Header] = {}
+    # header(5) has an example of a record that occurs again; it is read once.
+    read: dict[SegmentSpec, _Segment | None] = {}
     parts: list[tuple[int, LeadChoice, NDArray[np.float32]]] = []
     start = 0
     for segment in header.segments:
         if segment.record_name != _GAP and segment.n_samples:
-            part = _read_segment(segment, header, path, root)
+            if segment not in read:
+                read[segment] = _read_segment(segment, header, path, root, headers)
+            part = read[segment]
             if part is not None:
                 parts.append((start, *part))
         start += segment.n_samples
-    return _joined(header, path, n_samples, parts)
+    n_read = sum(part[1].size for part in read.values() if part is not None)
+    return _joined(header, path, n_samples, parts, max(_MAX_UNRECORDED, _MAX_RATIO * n_read))
 
 
 def whole_segments(header: Header, path: Path, root: Path) -> set[str]:
@@ -86,11 +98,12 @@ def whole_segments(header: Header, path: Path, root: Path) -> set[str]:
     """
     _check_length(header)
     whole, checked = set(), set()
+    headers: dict[str, Header] = {}
     for index, segment in enumerate(header.segments):
         if segment.record_name == _GAP:
             continue
         if segment.n_samples:
-            own, own_path = _segment_header(segment, header, path, root)
+            own, own_path = _segment_header(segment, header, path, root, headers)
             if segment.record_name not in checked:
                 check_signal_files(own, own_path, root, MAX_SAMPLES)
                 checked.add(segment.record_name)
@@ -121,10 +134,10 @@ def _check_length(header: Header) -> int:
 
 
 def _read_segment(
-    segment: SegmentSpec, header: Header, path: Path, root: Path
-) -> tuple[LeadChoice, NDArray[np.float32]] | None:
+    segment: SegmentSpec, header: Header, path: Path, root: Path, headers: dict[str, Header]
+) -> _Segment | None:
     """Read one segment; None if it has no known lead (pressures only, say)."""
-    own, own_path = _segment_header(segment, header, path, root)
+    own, own_path = _segment_header(segment, header, path, root, headers)
     try:
         leads = leads_of(own.signals)
     except RecordingError as error:
@@ -138,7 +151,7 @@ def _read_segment(
 
 
 def _segment_header(
-    segment: SegmentSpec, header: Header, path: Path, root: Path
+    segment: SegmentSpec, header: Header, path: Path, root: Path, headers: dict[str, Header]
 ) -> tuple[Header, Path]:
     """Read the header of a segment, and check that it fits.
 
@@ -150,6 +163,8 @@ def _segment_header(
         Of the record that it is part of.
     root
         The folder given to the scan.
+    headers
+        Those that were read before, by the names of their records; it is added to.
 
     Returns
     -------
@@ -164,12 +179,13 @@ def _segment_header(
         raise RecordingError(SkipReason.BAD_HEADER, "a segment is the record itself")
     own_path = path.parent / f"{segment.record_name}.hea"
     try:
-        own = read_header(own_path, root)
+        own = headers.get(segment.record_name) or read_header(own_path, root)
     except FileNotFoundError:
         # Without the error behind it: the name is the header's.
         raise RecordingError(
             SkipReason.NO_SIGNAL_FILE, "the header of a segment is not there"
         ) from None
+    headers[segment.record_name] = own
     if own.segments:
         raise RecordingError(SkipReason.BAD_HEADER, "a segment has segments itself")
     if not math.isclose(own.sampling_rate, header.sampling_rate):
@@ -190,6 +206,7 @@ def _joined(
     path: Path,
     n_samples: int,
     parts: list[tuple[int, LeadChoice, NDArray[np.float32]]],
+    limit: int,
 ) -> Recording:
     if not parts:
         raise RecordingError(SkipReason.NO_KNOWN_LEAD, "no segment has one")
@@ -198,6 +215,11 @@ def _joined(
     if len(units) > 1:
         raise RecordingError(
             SkipReason.BAD_HEADER, "the unit is a voltage in some segments and none in others"
+        )
+    if len(names) * n_samples > limit:
+        raise RecordingError(
+            SkipReason.TOO_LARGE,
+            f"{len(names)} x {n_samples} samples, nearly all of them gaps or repeated",
         )
     signal = np.full((len(names), n_samples), np.nan, np.float32)
     for start, leads, part in parts:

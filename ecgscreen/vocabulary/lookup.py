@@ -10,6 +10,9 @@ from ecgscreen.vocabulary.concept import TASKS, Concept
 from ecgscreen.vocabulary.folding import fold
 from ecgscreen.vocabulary.table import read_concepts
 
+_LONGEST_COMPARED = 100
+"""Characters: no wording is longer, and the time grows with the length."""
+
 
 class Vocabulary:
     """The concepts, and how to find them.
@@ -95,7 +98,7 @@ class Vocabulary:
             ratio (`difflib.SequenceMatcher`) of the best wording of each.
         """
         matcher = SequenceMatcher(autojunk=False)
-        matcher.set_seq2(text.casefold())
+        matcher.set_seq2(text.casefold()[:_LONGEST_COMPARED])
         ranked = sorted(self.concepts, key=lambda concept: -_similarity(matcher, concept))
         return tuple(ranked[:n])
 

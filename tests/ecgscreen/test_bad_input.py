@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ecgscreen.assessment import assess
 from ecgscreen.preprocess import PreprocessConfig, preprocess
 from ecgscreen.quality import Grade, assess_quality
 from ecgscreen.readers import read_recording
@@ -335,3 +336,15 @@ def test_mutations_of_a_record_never_raise(tmp_path: Path, fmt: str) -> None:
             assert "Jane" not in result.detail
     assert "read" in outcomes
     assert len(outcomes) > 5
+
+
+@pytest.mark.parametrize("size", [1e20, 1e38])
+def test_numbers_that_no_signal_has_take_the_lead_out(size: float) -> None:
+    times = np.arange(N_SAMPLES, dtype=np.float32) / 100
+    signal = np.tile(np.sin(7 * times), (12, 1)).astype(np.float32)
+    signal[0, 300:310] = size
+    _, quality = assess(Recording(Path("a"), signal, 100.0, LEADS))
+    assert quality.usable.tolist() == [False] + [True] * 11
+    signal[:] = size * np.sign(signal)
+    _, quality = assess(Recording(Path("a"), signal, 100.0, LEADS, amplitude_known=False))
+    assert not quality.usable.any()

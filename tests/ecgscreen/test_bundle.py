@@ -357,3 +357,51 @@ def test_every_file_is_read_once(bundle_dir: Path) -> None:
         cwd=Path(__file__).parents[2],
     )
     assert json.loads(finished.stdout) == dict.fromkeys([*FILES, MANIFEST], 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "change"),
+    [
+        ("concepts.npz", "ids", lambda ids: np.arange(len(ids))),
+        ("concepts.npz", "texts", lambda texts: texts[1:]),
+        ("concepts.npz", "texts", lambda texts: texts[:, 0]),
+        ("concepts.npz", "texts", lambda texts: texts * np.nan),
+        ("text_head.npz", "weight_1", lambda weight: weight.T),
+        ("text_head.npz", "bias_1", lambda bias: bias[0]),
+        ("text_head.npz", "bias_1", lambda bias: bias[:-1]),
+        ("text_head.npz", "weight_2", lambda weight: weight.astype(np.int8)),
+        ("text_head.npz", "bias_2", lambda bias: bias / 0),
+        ("check.npz", "windows", lambda windows: windows[:, :11]),
+        ("check.npz", "lead_mask", lambda mask: mask.astype(np.float32)),
+        ("check.npz", "embeddings", lambda rows: rows[:-1]),
+    ],
+)
+def test_arrays_that_do_not_go_together(
+    bundle_dir: Path,
+    tmp_path: Path,
+    name: str,
+    key: str,
+    change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]],
+) -> None:
+    with np.load(bundle_dir / name) as arrays, np.errstate(divide="ignore"):
+        content = npz(**{**arrays, key: change(arrays[key] + 1 if "bias" in key else arrays[key])})
+    bundle = load_bundle(rewritten(bundle_dir, tmp_path / "bundle", contents={name: content}))
+    with pytest.raises(BundleError, match=f"{name}: {key} is .*, expected"):
+        read(bundle)
+
+
+@pytest.mark.parametrize("threshold", ["NaN", "1e999", '"high"', "null", "1" + "0" * 400, "[0.5]"])
+def test_thresholds_that_are_none(bundle_dir: Path, tmp_path: Path, threshold: str) -> None:
+    point = f'{{"threshold": {threshold}, "n_positive": 30, "n": 60, "criterion": "largest F1"}}'
+    content = f'{{"operating_points": {{"AFIB": {point}}}}}'.encode()
+    changed = rewritten(bundle_dir, tmp_path / "bundle", contents={"calibration.json": content})
+    with pytest.raises(BundleError, match=r"calibration\.json: not understood"):
+        _ = load_bundle(changed).operating_points
+
+
+def test_numbers_and_ids_of_a_manifest_that_nothing_holds(bundle_dir: Path, tmp_path: Path) -> None:
+    preprocessing = PreprocessConfig().to_dict() | {"clip": 10**400}
+    training = manifest_of(bundle_dir)["training"] | {"seen_concepts": [["AFIB"]]}
+    for number, change in enumerate(({"preprocessing": preprocessing}, {"training": training})):
+        changed = rewritten(bundle_dir, tmp_path / str(number), **change)
+        assert "not a bundle's manifest" in refusal(changed).message

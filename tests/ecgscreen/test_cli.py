@@ -275,6 +275,15 @@ def test_a_list_that_cannot_be_understood_is_5_where_it_is_checked(
     assert f"{labels}, line 2" in result.err
 
 
+def test_a_message_does_not_steer_the_terminal(run: Run, bundle_dir: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "\x1b[31mmine.txt"
+    labels.write_text("sinus rhythm |\n", "utf-8")
+    result = run("labels", "check", labels, "--bundle", bundle_dir)
+    assert result.code == ExitCode.CHECK_FAILED
+    assert r"\x1b[31mmine.txt, line 1" in result.err
+    assert "\x1b" not in result.err
+
+
 def test_a_bundle_is_measured(
     run: Run, bundle_dir: Path, simulated_ptbxl: Path, tmp_path: Path
 ) -> None:

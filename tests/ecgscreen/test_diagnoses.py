@@ -11,6 +11,7 @@ import pytest
 
 from ecgscreen.diagnoses import (
     LINES_NAMED,
+    NEAREST_NAMED,
     Diagnosis,
     DiagnosisList,
     load_list,
@@ -276,3 +277,18 @@ def test_a_utf16_list_is_refused_by_name(tmp_path: Path) -> None:
 def test_the_longest_line_is_read(tmp_path: Path) -> None:
     listed: DiagnosisList = load_list(write(tmp_path, "x" * 500 + " # " + "y" * 900))
     assert listed.diagnoses[0].free_texts == ("x" * 500,)
+
+
+def test_more_lines_than_anybody_asks_for_are_refused(tmp_path: Path) -> None:
+    message = refusal(write(tmp_path, "MI\n" * 5000)).message
+    assert message.endswith("5000 diagnoses, at most 4096 are allowed")
+
+
+def test_long_unknown_lines_are_told_in_a_moment(tmp_path: Path) -> None:
+    line = " | ".join(f"atrial fibrillation {'sinus ' * 30} {number}" for number in range(2))
+    listed = load_list(write(tmp_path, f"{line}\n" * 60))
+    started = time.process_time()
+    error = unknown_lines_error(listed.name, unknown_lines(listed), load_vocabulary())
+    assert time.process_time() - started < 3.0
+    assert error.message.count("nearest: ") == NEAREST_NAMED
+    assert error.message.splitlines()[40].endswith("1'")

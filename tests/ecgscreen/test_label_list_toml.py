@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,14 @@ def test_thresholds(tmp_path: Path, value: str, kind: str, text: str) -> None:
         (f"name = '{'x' * 10000}'", "line 2, column 9", "10000 characters, at most 500"),
         ("name = 'AFIB", "line 3, column 1", "not TOML"),
         ("name = 'AFIB'\nname = 'AFLT'", "line 3", "not TOML"),
+        (f"name = 'AFIB'\nthreshold = {'9' * 5000}", "line 4", "not TOML: Exceeds the limit"),
+        (f"name = 'AFIB'\nthreshold = 0x{'f' * 300}", "line 3", "threshold of more than 64 bits"),
+        (f"name = 'AFIB'\nseverity = 0x{'f' * 5000}", "line 3", "severity what cannot be shown"),
+        (f"name = [0x{'f' * 5000}]", "line 2", "name is what cannot be shown, words"),
+        (f"name = 'AFIB'\n{'k' * 5000} = 1", "line 3", "unknown key 'kkkk"),
+        ("name = 'AFIB'\na" + ".a" * 20 + " = 1", "line 3", "a key of more than 16 parts"),
+        ("name = {b" + " . 'b'" * 20 + " = 1}", "line 2", "a key of more than 16 parts"),
+        ("name = 'A........................' # ..................\nx = 1", "line 3", "key 'x'"),
     ],
 )
 def test_a_fault_is_named_with_its_place(tmp_path: Path, entry: str, place: str, said: str) -> None:
@@ -123,3 +132,16 @@ def test_lists_of_one_and_of_2000_entries(tmp_path: Path) -> None:
     listed = read(tmp_path, "".join(entries))
     assert [d.line for d in listed.diagnoses] == list(range(2, 4001, 2))
     assert unknown_lines(listed) == ()
+
+
+def test_what_makes_the_parser_slow_is_refused_before(tmp_path: Path) -> None:
+    started = time.process_time()
+    for text in ("a" + ".a" * 300_000 + " = 1\n", "".join(f"k{n}.a.b = 1\n" for n in range(9000))):
+        with pytest.raises(LabelListError):
+            read(tmp_path, text)
+    assert time.process_time() - started < 2.0
+
+
+def test_more_diagnoses_than_anybody_asks_for_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LabelListError, match="5000 diagnoses, at most 4096 are allowed"):
+        read(tmp_path, "[[diagnosis]]\nname = 'MI'\n" * 5000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import zlib
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from pydicom import dcmwrite
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from ecgscreen.discover import Discovery
 from ecgscreen.readers import limited, read_recording
@@ -22,6 +24,7 @@ from ecgscreen.recording import LEADS, Recording, SkippedRecording, SkipReason
 from ecgscreen.simulate import simulate
 from ecgscreen.simulate.settings import Rhythm, SimulationSettings
 from tests.ecgscreen.formats import binary, dicom, edf
+from tests.offline import run_offline
 
 
 @pytest.fixture(scope="module")
@@ -467,3 +470,37 @@ def test_a_real_hdf5_is_read(data_dir: Path) -> None:
     assert recording.signal.shape == (12, 6000)
     # Einthoven: the order of the leads is what it is taken for.
     assert np.abs(recording.signal[0] + recording.signal[2] - recording.signal[1]).max() < 0.02
+
+
+def test_dicom_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, simulated: Recording) -> None:
+    dataset = dicom.dataset(simulated)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    path = tmp_path / "a.dcm"
+    dcmwrite(path, dataset, enforce_file_format=True)
+    assert isinstance(read_recording(path), Recording)
+    content = path.read_bytes()
+    begin = 144 + int.from_bytes(content[140:144], "little")
+    packer = zlib.compressobj(1, wbits=-15)
+    packed = packer.compress(zlib.decompress(content[begin:], -15))
+    packed += b"".join(packer.compress(bytes(1 << 20)) for _ in range(400)) + packer.flush()
+    path.write_bytes(content[:begin] + packed)
+    assert path.stat().st_size < 3 << 20
+    result = skipped(path)
+    assert result.reason is SkipReason.TOO_LARGE
+    assert result.detail.startswith("its parser wants more than ")
+
+
+OFFLINE = """
+import sys
+from pathlib import Path
+from ecgscreen.readers import read_recording
+print(read_recording(Path(sys.argv[1])).signal.shape)
+"""
+
+
+def test_dicom_is_read_where_internet_sockets_are_forbidden(
+    tmp_path: Path, empty_home: Path, simulated: Recording
+) -> None:
+    # urllib3 asks for one as soon as it is imported, which a package of pydicom's does.
+    done = run_offline(OFFLINE, empty_home, str(dicom.write_dicom(simulated, tmp_path)))
+    assert done.stdout.strip() == "(12, 3000)", done.stderr

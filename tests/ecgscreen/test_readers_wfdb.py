@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ecgscreen.leads import standard_lead_name
-from ecgscreen.readers import read_recording
+from ecgscreen.readers import read_recording, wfdb_segments
+from ecgscreen.readers.wfdb_header import Header, read_header
 from ecgscreen.recording import LEADS, Recording, SkippedRecording, SkipReason
 
 with warnings.catch_warnings():
@@ -155,6 +156,7 @@ def signal_fields(draw: st.DrawFn, lead: str) -> list[str]:
     max_examples=60,
     deadline=None,
     derandomize=True,
+    database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(record=records())
@@ -375,3 +377,35 @@ def test_the_order_of_files_in_a_folder_does_not_matter(tmp_path: Path) -> None:
             seen = first.setdefault(gain, recording)
             assert np.array_equal(seen.signal, recording.signal)
             assert seen.amplitude_known is recording.amplitude_known
+
+
+def test_a_segment_that_occurs_often_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_segment(tmp_path, "s0", ["II"], 300, 0)
+    lines = "s0 300\n~ 100\ns0 200\n" * 3
+    (tmp_path / "a.hea").write_text(f"a/9 1 100 1800\n{lines}")
+    opened = []
+
+    def counted(path: Path, root: Path) -> Header:
+        opened.append(path.name)
+        return read_header(path, root)
+
+    monkeypatch.setattr(wfdb_segments, "read_header", counted)
+    signal = read(tmp_path / "a.hea").signal[0]
+    assert opened == ["s0.hea"]
+    assert np.array_equal(signal[:300], signal[600:900])
+    assert np.isnan(signal[300:400]).all()
+    assert np.array_equal(signal[:200], signal[1600:])
+
+
+@pytest.mark.parametrize("repeated", ["~ 20000000\n", "s0 3000\n" * 1000])
+def test_a_few_lines_do_not_become_a_gigabyte(tmp_path: Path, repeated: str) -> None:
+    write_segment(tmp_path, "s0", list(LEADS), 3000, 0)
+    lines = "s0 3000\n" + repeated
+    n_samples = sum(int(line.split()[1]) for line in lines.splitlines())
+    (tmp_path / "a.hea").write_text(f"a/{lines.count(chr(10))} 12 100 {n_samples}\n{lines}")
+    skipped = read_recording(tmp_path / "a.hea")
+    assert isinstance(skipped, SkippedRecording)
+    assert skipped.reason is SkipReason.TOO_LARGE
+    assert skipped.detail.endswith("nearly all of them gaps or repeated")

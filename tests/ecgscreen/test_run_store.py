@@ -7,9 +7,10 @@ import json
 import os
 import random
 import resource
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -300,3 +301,72 @@ def test_a_write_that_fails_loses_nothing(tmp_path: Path) -> None:
     store.finish()
     assert [each.path for each in RunStore.open(tmp_path).iter_results()] == ["a", "b"]
     assert not list(tmp_path.glob(".*.part"))
+
+
+def with_array(shard: bytes, key: str, change: Callable[[Any], Any]) -> bytes:
+    with np.load(io.BytesIO(shard)) as arrays:
+        columns = dict(arrays)
+    columns[key] = change(columns[key])
+    buffer = io.BytesIO()
+    np.savez(buffer, **columns)
+    return buffer.getvalue()
+
+
+def replaced(old: bytes, new: bytes) -> Callable[[Any], Any]:
+    return lambda text: np.frombuffer(text.tobytes().replace(old, new, 1), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("text", replaced(b"[", b"(")),
+        ("text", replaced(b'"a"', b"17")),
+        ("text", replaced(b'"scored"', b'"scoured"')),
+        ("text", replaced(b'["I", "II", "V1"]', b"null")),
+        ("text", replaced(b'["I", "II", "V1"]', b'[["I"]]')),
+        ("text", replaced(b'"a"', b"[" * 100_000)),
+        ("n_windows", lambda counts: counts + 1),
+        ("n_windows", lambda counts: -counts),
+        ("n_windows", lambda counts: counts * 0 + 2**62),
+        ("n_windows", lambda counts: counts.astype(str)),
+        ("embeddings", lambda rows: rows[0]),
+        ("embeddings", lambda rows: rows.astype(np.float32)),
+        ("window_starts_s", lambda starts: starts[:, None]),
+        ("duration_s", lambda durations: durations[:-1]),
+    ],
+)
+def test_a_shard_that_was_altered_and_hashed_is_refused(
+    tmp_path: Path, key: str, change: Callable[[Any], Any]
+) -> None:
+    finished(tmp_path, [scored("a"), scored("b", seed=1)])
+    (shard,) = tmp_path.glob("shard-*.npz")
+    replace_shard(tmp_path, with_array(shard.read_bytes(), key, change))
+    with pytest.raises(StoreError, match="is no shard of a run store") as caught:
+        list(RunStore.open(tmp_path).iter_results())
+    assert shard.name in caught.value.message
+    with pytest.raises(StoreError, match="is no shard of a run store"):
+        # Sorting needs no more than the names, which some of these leave as they are.
+        [list(block) for block in RunStore.open(tmp_path).iter_sorted()]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": ""},
+        {"name": 5},
+        {"name": "a\0b"},
+        {"name": "\ud800"},
+        {"size": "12"},
+        {"sha256": 5},
+        {"n_records": None},
+    ],
+)
+def test_an_entry_of_the_manifest_that_is_none_is_refused(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    finished(tmp_path, [scored("a")])
+    document = json.loads((tmp_path / MANIFEST).read_text())
+    document["shards"][0] |= change
+    (tmp_path / MANIFEST).write_text(json.dumps(document))
+    with pytest.raises(StoreError, match="is no manifest of a run store"):
+        RunStore.open(tmp_path)

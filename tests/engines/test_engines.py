@@ -228,7 +228,25 @@ def test_an_operator_that_pytorch_does_not_know() -> None:
         load_engine("pytorch", helper.make_model(graph).SerializeToString())
 
 
-@pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x07"])
+def model_of(operator: str, name: str, shape: list[int | str]) -> bytes:
+    value = helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+    graph = helper.make_graph([helper.make_node(operator, [name], ["y"])], "g", [value], [])
+    content: bytes = helper.make_model(graph).SerializeToString()
+    return content
+
+
+NO_MODELS = [
+    *(b"", b"no model", b"\x08\x07"),
+    model_of("Relu", "signal", ["N", 12, N_SAMPLES]),
+    model_of("Relu", "windows", ["N", 12]),
+    model_of("Relu", "windows", ["N", 12, N_SAMPLES]),
+    model_of("NoSuch", "windows", ["N", 12, N_SAMPLES]),
+    # A name that is no UTF-8.
+    model_of("Relu", "windowz", ["N", 12, N_SAMPLES]).replace(b"windowz", b"window\xd7"),
+]
+
+
+@pytest.mark.parametrize("content", NO_MODELS)
 def test_openvino_refuses_what_is_no_model(content: bytes) -> None:
     with pytest.raises(EngineUnavailableError, match="cannot read the encoder"):
         load_engine("openvino", content, precision="f32")

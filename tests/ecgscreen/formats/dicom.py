@@ -54,7 +54,7 @@ def group(
 def dataset(recording: Recording, order: str = "<") -> FileDataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = TWELVE_LEAD
-    meta.MediaStorageSOPInstanceUID = generate_uid()
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[PLANTED])
     meta.TransferSyntaxUID = ExplicitVRLittleEndian if order == "<" else ExplicitVRBigEndian
     written = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     written.SOPClassUID = TWELVE_LEAD
