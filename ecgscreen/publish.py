@@ -125,16 +125,16 @@ def storing(what: Path) -> Iterator[None]:
         ) from error
 
 
-def check_file_can_be(path: Path, keys: Collection[str] = ()) -> None:
+def check_file_can_be(path: Path, keys: Collection[str] | None = None) -> None:
     """Refuse a file that could not be written, before the work that fills it.
 
     Parameters
     ----------
     path
-        The JSON file to make.
+        The file to make.
     keys
-        What it will have. A file that is there is replaced only if it has them too: it is an
-        older one of its kind, not a table or a list that was named by mistake.
+        What it will have, if it is JSON. A file that is there is replaced only if it has them
+        too: it is an older one of its kind, not a table or a list that was named by mistake.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def check_file_can_be(path: Path, keys: Collection[str] = ()) -> None:
         raise UsageError(
             f"{path}: there is no folder {path.parent}", "make it first, or name another"
         )
-    if os.path.lexists(path) and not _has_keys(path, keys):
+    if keys is not None and os.path.lexists(path) and not _has_keys(path, keys):
         raise UsageError(
             f"{path} exists, and this command has not made it", "name another, or remove it first"
         )
@@ -184,7 +184,7 @@ def _check_writable(folder: Path) -> None:
 
 def _has_keys(path: Path, keys: Collection[str]) -> bool:
     try:
-        document = json.loads(path.read_bytes()) if keys and path.is_file() else None
+        document = json.loads(path.read_bytes()) if path.is_file() else None
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(document, dict) and set(keys) <= document.keys()

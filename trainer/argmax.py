@@ -12,6 +12,7 @@ from ecgscreen.bundle import Bundle
 from ecgscreen.errors import UsageError
 from ecgscreen.scoring import quantise_directions, score
 from ecgscreen.vocabulary import Concept
+from ecgscreen.wording import counted
 from trainer.datasets.embedded import Labels
 from trainer.metrics import BaselineFigures, Interval, auc, bootstrap_interval, macro_auc
 
@@ -202,8 +203,9 @@ def evaluate_argmax(
     chosen = single_class_cases(labels.carried[:, columns])
     names = [classes[k].id for k in chosen.classes]
     if len(names) < 2:
+        found = counted(len(names), "class", "classes")
         raise UsageError(
-            f"{len(names)} classes of the task {task} have {MIN_CASES} cases with that class only",
+            f"{found} of the task {task} with {MIN_CASES} cases of that class only",
             "the protocol argmax needs two; use --protocol multilabel",
         )
     directions = quantise_directions(np.stack([bundle.direction(name) for name in names]))

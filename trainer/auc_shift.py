@@ -13,6 +13,7 @@ from ecgscreen.errors import UsageError
 from ecgscreen.scoring import quantise_directions, score
 from ecgscreen.vocabulary import load_vocabulary
 from ecgscreen.vocabulary.concept import TASKS
+from ecgscreen.wording import counted
 from engines.base import Engine
 from trainer.data import load_ptbxl
 from trainer.evaluate import embed
@@ -49,8 +50,9 @@ class AucShift:
     def line(self) -> str:
         """What a person reads."""
         return (
-            f"  macro AUC of {self.task} moves by {self.shift:+.5f} ({self.n_classes} classes, "
-            f"{self.n} recordings): {'passed' if self.holds else 'FAILED'}"
+            f"  macro AUC of {self.task} moves by {self.shift:+.5f} "
+            f"({counted(self.n_classes, 'class', 'classes')}, "
+            f"{counted(self.n, 'recording')}): {'passed' if self.holds else 'FAILED'}"
         )
 
 

@@ -34,11 +34,15 @@ def load_base(text: str) -> Bundle | None:
 
     Raises
     ------
+    UsageError
+        If the name is empty.
     BundleError
         If there is none, or it is not whole.
     """
     if text == "none":
         return None
+    if not text:
+        raise UsageError("the base's name is empty", "give default, none or a bundle's folder")
     return load_bundle(default_bundle() if text == "default" else Path(text))
 
 

@@ -21,6 +21,7 @@ from ecgscreen.publish import JsonValue, check_file_can_be, publish_json, storin
 from ecgscreen.scoring import score
 from ecgscreen.site_calibration import FORMAT, FORMAT_VERSION
 from ecgscreen.vocabulary import Vocabulary, load_vocabulary
+from ecgscreen.wording import counted
 from engines.base import EngineUnavailableError
 from engines.select import load_engine
 from trainer.calibrate_diagnosis import CalibratedDiagnosis, LeftOut, calibrate_diagnosis
@@ -237,7 +238,8 @@ def _labelled_set(
 
 def _counts(embedded: EmbeddedSet) -> str:
     return (
-        f"{len(embedded.embeddings)} recordings of {len(np.unique(embedded.patients))} patients, "
+        f"{counted(len(embedded.embeddings), 'recording')} of "
+        f"{counted(len(np.unique(embedded.patients)), 'patient')}, "
         f"{len(embedded.skipped)} not scored"
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.diagnoses import Diagnosis
+from ecgscreen.wording import counted
 from trainer.metrics import Interval
 from trainer.operating_point import Criterion, Rates, choose_threshold, rates_at, threshold_draws
 from trainer.platt import MIN_POSITIVES_TO_LEARN, LearnedProbability, learn_probability
@@ -131,7 +132,7 @@ def calibrate_diagnosis(
             return LeftOut(
                 diagnosis.name,
                 n_positive,
-                f"{found} {kind} recordings, {missing} missing to {needed[kind]}",
+                f"{counted(found, f'{kind} recording')}, {missing} missing to {needed[kind]}",
             )
     threshold = choose_threshold(criterion, scores, positive)
     drawn = threshold_draws(criterion, scores, positive, patients)

@@ -9,6 +9,7 @@ from typing import Any
 from ecgscreen.errors import UsageError
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.text_encoder import PACKAGED
+from ecgscreen.wording import counted
 from trainer.augment import AugmentConfig
 from trainer.encoder import EncoderConfig
 
@@ -149,7 +150,7 @@ class TrainConfig:
             )
         if self.epochs < 1 or self.batch_size < 2:
             raise UsageError(
-                f"{self.epochs} epochs in batches of {self.batch_size}",
+                f"{counted(self.epochs, 'epoch')} in batches of {self.batch_size}",
                 "expected at least 1 epoch and batches of at least 2",
             )
         if not 0 <= self.base_share < 1 or (self.base_share and not self.base):

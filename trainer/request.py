@@ -89,7 +89,7 @@ class TrainRequest:
     @property
     def base_name(self) -> str:
         """What to go on from: a site has too few recordings for a start from nothing."""
-        return self.base or ("default" if self.tables else "none")
+        return self.base if self.base is not None else ("default" if self.tables else "none")
 
     @property
     def sources(self) -> tuple[Path, ...]:
@@ -139,7 +139,9 @@ class TrainRequest:
 
     def _folds(self, given: str | None, of_table: str, of_folders: str) -> tuple[int, ...]:
         try:
-            return parse_folds(given or (of_table if self.tables else of_folders))
+            return parse_folds(
+                given if given is not None else of_table if self.tables else of_folders
+            )
         except ValueError as error:
             raise UsageError(str(error)) from error
 

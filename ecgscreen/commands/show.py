@@ -25,7 +25,7 @@ def show(
     language: Language = "en",
 ) -> None:
     """Draw ten seconds of a recording, as it came."""
-    from ecgscreen.publish import publish_bytes, storing
+    from ecgscreen.publish import check_file_can_be, publish_bytes, storing
     from ecgscreen.strip import cut_pieces, draw_strip, terminal_strip
 
     if out is not None and out.suffix.casefold() != ".svg":
@@ -33,6 +33,8 @@ def show(
             f"{out}: only SVG is written, expected a name that ends in .svg",
             "A browser opens it, prints it and makes a picture of it.",
         )
+    if out is not None:
+        check_file_can_be(out)
     recording = open_record(record)
     if out is None:
         from rich.console import Console

@@ -83,7 +83,8 @@ def cut_pieces(pieces: Pieces, start_s: float = 0.0, duration_s: float = STRIP_S
     n_shown = min(round(duration_s * recording.sampling_rate), n_recording)
     if n_shown <= 0:
         raise ValueError(f"{duration_s} s of a recording of {pieces.duration_s} s")
-    first = min(max(round(start_s * recording.sampling_rate), 0), n_recording - n_shown)
+    start_s = min(max(start_s, 0.0), pieces.duration_s)  # also of an infinite one
+    first = min(round(start_s * recording.sampling_rate), n_recording - n_shown)
     shown = pieces.read(first, first + n_shown)
     return Segment(
         start_s=first / recording.sampling_rate,

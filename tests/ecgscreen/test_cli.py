@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -356,7 +357,20 @@ def test_a_scan_outlives_what_it_is_shown_on(bundle_dir: Path, tmp_path: Path, d
 
 
 def test_what_the_system_refuses_is_a_sentence(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    outcome = run("simulate", tmp_path / "file" / "records", "--count", 1)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+        outcome = run("simulate", tmp_path / "records", "--count", 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert outcome.code == ExitCode.FAILED
-    assert outcome.err == f"ecgscreen: {tmp_path / 'file' / 'records'}: Not a directory\n"
+    assert f"{tmp_path / 'records'}: cannot be written: File too large" in outcome.err
+
+
+@pytest.mark.parametrize("folder", ["file", "file/records", "loop", ""])
+def test_recordings_cannot_be_simulated_into_a_file(run: Run, tmp_path: Path, folder: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    outcome = run("simulate", tmp_path / folder if folder else "", "--count", 1)
+    assert outcome.code == ExitCode.USAGE
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "loop"}

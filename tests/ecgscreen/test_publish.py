@@ -10,6 +10,7 @@ import pytest
 from ecgscreen.errors import StoreError, UsageError
 from ecgscreen.publish import (
     check_file_can_be,
+    check_folder_can_be,
     make_private_folder,
     publish_bytes,
     publish_json,
@@ -123,3 +124,41 @@ def test_a_file_that_could_not_be_is_refused_before_the_work(tmp_path: Path) -> 
         check_file_can_be(tmp_path / "none" / "figures.json")
     with pytest.raises(UsageError, match="is a folder, expected a file"):
         check_file_can_be(tmp_path)
+
+
+def test_a_file_of_another_kind_is_not_written_over(tmp_path: Path) -> None:
+    for name, content in (
+        ("list.json", "[1]"),
+        ("other.json", '{"a": 1}'),
+        ("deep.json", "[" * 100_000),
+        ("table.csv", "path,statements"),
+        ("empty", ""),
+    ):
+        path = tmp_path / name
+        path.write_text(content, encoding="utf-8")
+        check_file_can_be(path)
+        with pytest.raises(UsageError, match="exists, and this command has not made it"):
+            check_file_can_be(path, ("a", "b"))
+    (tmp_path / "lost").symlink_to("nowhere")
+    with pytest.raises(UsageError, match="exists, and this command has not made it"):
+        check_file_can_be(tmp_path / "lost", ("a",))
+    check_file_can_be(tmp_path / "other.json", ("a",))
+
+
+def test_a_folder_that_could_not_be_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    for good in (tmp_path, tmp_path / "new", tmp_path / "new" / "er", Path(), Path("a/b")):
+        check_folder_can_be(good)
+    with pytest.raises(UsageError, match=r"file is no folder$"):
+        check_folder_can_be(tmp_path / "file")
+    with pytest.raises(UsageError, match="file is no folder: file/a/b cannot be made in it"):
+        check_folder_can_be(Path("file/a/b"))
+    # Whatever the file system says of a folder that may not be written to; root may all.
+    monkeypatch.setattr(os, "access", lambda _path, mode: not mode & os.W_OK)
+    with pytest.raises(StoreError, match="may not be written to"):
+        check_folder_can_be(tmp_path / "new")
+    with pytest.raises(StoreError, match="may not be written to"):
+        check_file_can_be(tmp_path / "new.json")

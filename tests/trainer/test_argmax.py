@@ -156,5 +156,5 @@ def test_intervals_are_over_patients_not_over_cases(bundle: Bundle) -> None:
 def test_two_classes_are_needed(bundle: Bundle) -> None:
     truth = ["AFIB"] * MIN_CASES + ["PVC"] * (MIN_CASES - 1)
     cases = prompted(bundle, truth, truth, [f"{n}" for n in range(len(truth))])
-    with pytest.raises(UsageError, match="1 classes"):
+    with pytest.raises(UsageError, match="1 class of the task"):
         evaluate(bundle, cases)

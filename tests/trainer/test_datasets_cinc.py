@@ -65,7 +65,7 @@ def test_records_become_cases_with_broader_concepts(write: Write) -> None:
     assert set(labelled.annotated) == cases[0].carried | cases[1].carried
     assert len({case.patient for case in cases}) == 2
     (note,) = labelled.notes
-    assert note.startswith("1 files without")
+    assert note.startswith("1 file without")
 
 
 def test_codes_out_of_the_vocabulary_are_told(write: Write) -> None:

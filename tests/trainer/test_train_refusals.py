@@ -89,6 +89,8 @@ def test_an_out_that_cannot_be_is_2_before_the_work(command: Command, tmp_path: 
         ("--seed", "-1"),
         ("--seed", str(2**70)),
         ("--train-folds", "1-99999999999"),
+        ("--train-folds", ""),
+        ("--base", ""),
         ("--base", "nowhere"),
     ],
 )
@@ -96,7 +98,7 @@ def test_numbers_that_are_none_are_refused(
     command: Command, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     refused = command("train", tmp_path, "--out", tmp_path / "new", *options)
-    expected = ExitCode.FAILED if options[0] == "--base" else ExitCode.USAGE
+    expected = ExitCode.FAILED if options[1] == "nowhere" else ExitCode.USAGE
     assert refused.code == expected, refused.said
     assert list(tmp_path.iterdir()) == []
 
@@ -224,6 +226,15 @@ def test_a_disk_that_is_full_at_the_end_costs_no_training(
     run_training(request, Console(file=said, width=200))
     assert f"bundle tiny is in {tmp_path / 'bundle'}" in said.getvalue()
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_what_there_is_not_is_not_measured_on(command: Command, tmp_path: Path) -> None:
+    for dataset in ("ptb-xl", "mit-bih", "ludb", "cinc", "table"):
+        refused = command("evaluate", dataset, tmp_path / "gone")
+        assert refused.code == ExitCode.USAGE
+        assert f"{tmp_path / 'gone'} does not exist" in refused.said
+    refused = command("evaluate", "ptb-xl", tmp_path, "--concepts", ",")
+    assert (refused.code, "concepts ',' name nothing" in refused.said) == (ExitCode.USAGE, True)
 
 
 def test_files_that_the_command_has_not_made_are_not_written_over(

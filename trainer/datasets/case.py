@@ -13,6 +13,7 @@ from ecgscreen.errors import UsageError
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import SkippedRecording
 from ecgscreen.vocabulary import Concept, Vocabulary
+from ecgscreen.wording import counted
 from trainer.prepare import prepare_known
 
 
@@ -130,7 +131,8 @@ def classes_of(labelled: LabelledSet, vocabulary: Vocabulary, task: str) -> tupl
     classes = tuple(vocabulary.by_id[key] for key in ids if key in set(labelled.annotated))
     if len(classes) < 2:
         raise UsageError(
-            f"{labelled.name} has annotations for {len(classes)} classes of the task {task}",
+            f"{labelled.name} has annotations for {counted(len(classes), 'class', 'classes')} of "
+            f"the task {task}, at least 2 are needed",
             f"give another task, such as {next(iter(labelled.own_tasks), ALL_ANNOTATED)}",
         )
     return classes

@@ -17,6 +17,7 @@ from ecgscreen.readers.files import InsideFile
 from ecgscreen.readers.wfdb_header import MAX_HEADER_BYTES
 from ecgscreen.recording import RecordingError
 from ecgscreen.vocabulary import Vocabulary
+from ecgscreen.wording import counted
 from trainer.datasets.case import LabelledFile, LabelledSet, cases_of_files, in_order
 
 _DX_LINE = re.compile(rb"^#\s*Dx\s*:[ \t]*([0-9, \t]*)\r?$", re.MULTILINE)
@@ -68,10 +69,11 @@ def cinc_set(
         )
     notes = []
     if n_without:
-        notes.append(f"{n_without} files without a #Dx: line left out")
+        notes.append(f"{counted(n_without, 'file')} without a #Dx: line left out")
     if unknown:
         codes_shown = ", ".join(sorted(unknown))
-        notes.append(f"{unknown.total()} codes are not in the vocabulary: {codes_shown}")
+        which = counted(unknown.total(), "code is", "codes are")
+        notes.append(f"{which} not in the vocabulary: {codes_shown}")
     return LabelledSet(
         name="cinc",
         annotated=in_order(vocabulary, frozenset().union(*(file.carried for file in files))),
