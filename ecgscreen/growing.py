@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecgscreen.discover import Found
 from ecgscreen.errors import UsageError
 from ecgscreen.locate import path_of
 from ecgscreen.recording import SkipReason
-from ecgscreen.results import Status, not_scored
+from ecgscreen.results import RecordResult, Status, not_scored
 from ecgscreen.row_index import IndexedRow
 from ecgscreen.run_store import MANIFEST, RunStore
 from ecgscreen.screening import Basis, read_basis
@@ -133,32 +132,39 @@ class Growth:
                 self.n_kept += 1
                 on_kept()
 
-    @property
-    def gone(self) -> NDArray[np.intp]:
-        """After the walk: the rows, by number, that it did not name and that have not vanished."""
+    def gone(self) -> Iterator[RecordResult]:
+        """Yield, after the walk, the rows that it did not name and that have not vanished yet.
+
+        What lies in a folder that could not be listed is not among them.
+
+        Raises
+        ------
+        StoreError
+            If the store is damaged.
+        """
         live = self._index.live
-        return live[~(self._seen | self._index.status(Status.VANISHED))[live]]
+        unseen = live[~(self._seen | self._index.status(Status.VANISHED))[live]]
+        for row in self._store.iter_rows(unseen):
+            if not row.result.path.startswith(tuple(self._not_listed)):
+                yield row.result
 
     def mark_gone(self, basis: Basis) -> None:
         """After the walk: mark the recordings that it did not name as vanished.
 
-        What lies in a folder that could not be listed stays as it is. The row of a file that was
-        none of a recording (a signal file whose header was late) goes, as it is part of one now.
+        The row of a file that was none of a recording (a signal file whose header was late) goes,
+        as it is part of one now.
 
         Raises
         ------
         StoreError
             If the store is damaged or cannot be written.
         """
-        for row in self._store.iter_rows(self.gone):
-            path = row.result.path
-            if path.startswith(tuple(self._not_listed)):
-                continue
-            place = path_of(path, basis.roots, basis.working_directory)
-            if row.result.status is Status.ERROR and place is not None and os.path.lexists(place):
-                self._store.remove(path)
+        for result in self.gone():
+            place = path_of(result.path, basis.roots, basis.working_directory)
+            if result.status is Status.ERROR and place is not None and os.path.lexists(place):
+                self._store.remove(result.path)
             else:
-                self._store.append(not_scored(path, Status.VANISHED, SkipReason.GONE))
+                self._store.append(not_scored(result.path, Status.VANISHED, SkipReason.GONE))
 
     def _is_wanted(self, found: Found, row: IndexedRow | None) -> bool:
         if self._since_ns is not None and _older(found.files, self._since_ns):

@@ -167,7 +167,7 @@ def _waiting(store: RunStore, basis: Basis) -> Waiting:
         known = store.index.find(found.name)
         is_new = known is None or known.status is Status.VANISHED
         (new if is_new else changed).append(found.name)
-    return Waiting(tuple(new), tuple(changed), len(growth.gone), missing)
+    return Waiting(tuple(new), tuple(changed), sum(1 for _ in growth.gone()), missing)
 
 
 def status_document(status: ScreeningStatus) -> dict[str, JsonValue]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,25 @@ def test_a_folder_that_is_not_there_is_not_one_that_is_empty(night: Path, run: R
     assert f"not there, what waits is unknown: {night / 'records'}" in done.out
     assert "no longer there" not in done.out
     assert "waiting" not in run("status", night / "out", "--no-look").out
+
+
+def test_a_folder_that_cannot_be_listed_takes_nothing_away(
+    night: Path, bundle_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recordings(night / "records" / "ward", 2, seed=3)
+    scanned(bundle_dir, night / "out", night / "records")
+    scandir = os.scandir
+
+    def closed(folder: str) -> Iterator[os.DirEntry[str]]:
+        # The tests may run as root, who may list everything.
+        if folder.rstrip("/").endswith("ward"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    waiting = status_of(night / "out").waiting
+    assert waiting is not None
+    assert (waiting.n_gone, waiting.new) == (0, ("ward/",))
 
 
 def test_a_run_in_progress_and_one_that_was_interrupted(
