@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ecgscreen import run_store
+from ecgscreen import run_store, stored_rows
 from ecgscreen.calibration import PlattScaling, probabilities
 from ecgscreen.errors import ExitCode, StoreError
 from ecgscreen.reports import DiagnosisRow, Provenance, Report, RunSummary, write_reports
@@ -355,7 +355,7 @@ def test_blocks_do_not_show(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(run_store, "BLOCK_RECORDS", 3)
+    monkeypatch.setattr(stored_rows, "BLOCK_RECORDS", 3)
     summary = write_reports(make_report(tmp_path, RESULTS, reference), tmp_path)
     for name in ("report.csv", "summary.json"):
         assert (tmp_path / name).read_bytes() == (folder[0] / name).read_bytes()
@@ -392,7 +392,7 @@ def test_reports_that_fail_leave_the_old_ones_whole(
     before = contents(tmp_path)
     assert sorted(before) == ["report.csv", "report.h5", "report.html", "run.json", "summary.json"]
     monkeypatch.setattr(run_store, "SHARD_RECORDS", 3)
-    monkeypatch.setattr(run_store, "BLOCK_RECORDS", 3)
+    monkeypatch.setattr(stored_rows, "BLOCK_RECORDS", 3)
     report = make_report(tmp_path, RESULTS)
     real = report.store.iter_sorted
 
@@ -445,7 +445,7 @@ def test_memory_grows_by_little_more_than_the_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # 50 MB between 2,000 and 200,000 records are 250 bytes a record.
-    monkeypatch.setattr(run_store, "BLOCK_RECORDS", 1_000)
+    monkeypatch.setattr(stored_rows, "BLOCK_RECORDS", 1_000)
     peaks = []
     model = scored("")
     for n in (2_000, 20_000):

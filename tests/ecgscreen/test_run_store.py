@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecgscreen import run_store
+from ecgscreen import run_store, stored_rows
 from ecgscreen.errors import StoreError
 from ecgscreen.manifest import read_manifest
 from ecgscreen.publish import JsonValue
@@ -95,7 +95,7 @@ def test_sorted_by_path_whatever_the_order_of_arrival(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_store, "SHARD_RECORDS", 7)
-    monkeypatch.setattr(run_store, "BLOCK_RECORDS", 5)
+    monkeypatch.setattr(stored_rows, "BLOCK_RECORDS", 5)
     results = [*AWKWARD, *(scored(f"r/{i:03d}.hea", seed=i) for i in range(50))]
     results += [scored("a\\xff"), scored(os.fsdecode(b"a\xff"), seed=3)]  # reports show them alike
     random.Random(1).shuffle(results)
@@ -113,7 +113,7 @@ def test_sorted_by_path_whatever_the_order_of_arrival(
 
 
 def test_a_block_is_bounded_by_windows_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_store, "BLOCK_WINDOWS", 10)
+    monkeypatch.setattr(stored_rows, "BLOCK_WINDOWS", 10)
     lengths = [4, 4, 4, 25, 1, 9]
     store = finished(tmp_path, (scored(f"{i}.hea", n) for i, n in enumerate(lengths)))
     blocks = [[each.result.n_windows for each in block] for block in store.iter_sorted()]
