@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from heapq import merge
 from pathlib import Path
 
+from ecgscreen.archives import walk_archive
+from ecgscreen.readers.archives import is_archive
 from ecgscreen.readers.base import reason_of
 from ecgscreen.readers.by_content import EXPECTED, recordings_in
 from ecgscreen.readers.side_car import SUFFIX as SIDE_CAR_SUFFIX
@@ -97,7 +99,17 @@ class Discovery:
             yield from self._walk(root, prefix)
         else:
             name = shown_name(str(given) if self._several else given.name)
-            yield from _in_file(root, name)
+            if is_archive(root.name):
+                files = (stamp_of(str(root), root.name),)
+                yield from self._in_archive(Found(root, root.parent, name, None, files))
+            else:
+                yield from _in_file(root, name)
+
+    def _in_archive(self, archive: Found) -> Iterator[Found]:
+        def count(n_ignored: int) -> None:
+            self.ignored += n_ignored
+
+        return walk_archive(archive, lambda folder: Discovery([folder]), count)
 
     def _walk(self, root: Path, prefix: str) -> Iterator[Found]:
         # A stack of listings: as deep as the folders are, where recursion would end at 1,000.
@@ -110,6 +122,13 @@ class Discovery:
                 stack.pop()
                 continue
             path, shown = folder + entry.name, folder_shown + entry.shown
+            if entry.is_archive:
+                file = entry.files[0]
+                stamp = stamp_of(folder + file, folder[root_length:] + file)
+                name = shown.removesuffix("/")
+                archive = Found(Path(folder + file), root, name, None, (stamp,))
+                yield from self._in_archive(archive)
+                continue
             if not entry.is_folder:
                 # Here and not when the folder was listed: just before it is read.
                 inside = folder[root_length:]
@@ -156,6 +175,7 @@ class _Entry:
     problem: SkippedRecording | None
     files: tuple[str, ...] = ()
     is_folder: bool = False
+    is_archive: bool = False
 
 
 class _Listing:
@@ -187,6 +207,9 @@ class _Listing:
                 self._entries.append(_Entry(name, shown_name(name) + "/", None, is_folder=True))
         elif suffix in SIGNAL_SUFFIXES:
             self._signals.add(name)
+        elif is_archive(name):
+            shown = shown_name(name) + "/"  # a folder, to be in order
+            self._entries.append(_Entry(name + "/", shown, None, (name,), is_archive=True))
         elif not is_recording:
             self._others.add(name)
         elif entry.is_symlink() and (problem := _link_problem(entry.path, self._root)):

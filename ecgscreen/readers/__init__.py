@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from ecgscreen.readers.archives import archived, unpacked
 from ecgscreen.readers.base import NO_MEMORY, Reader, reason_of
 from ecgscreen.readers.by_content import read_by_content
 from ecgscreen.readers.tables import TABLE_SUFFIXES, read_table
@@ -38,6 +40,8 @@ def read_recording(path: Path, root: Path | None = None) -> Recording | SkippedR
     """
     reader = READERS.get(path.suffix.casefold(), read_by_content)
     try:
+        if (place := archived(path)) is not None:
+            return _read_archived(path, *place, root)
         return reader(path, path.parent if root is None else root)
     except RecordingError as error:
         return SkippedRecording(path, error.reason, error.detail)
@@ -45,3 +49,11 @@ def read_recording(path: Path, root: Path | None = None) -> Recording | SkippedR
         return SkippedRecording(path, *reason_of(error))
     except MemoryError:
         return SkippedRecording(path, SkipReason.TOO_LARGE, NO_MEMORY)
+
+
+def _read_archived(
+    path: Path, archive: Path, name: str, root: Path | None
+) -> Recording | SkippedRecording:
+    outside = root is None or root.is_relative_to(archive)
+    with unpacked(archive, name, archive.parent if outside or root is None else root) as inside:
+        return replace(read_recording(*inside), path=path)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -107,6 +109,16 @@ class noting:  # noqa: N801 - used like a function; a generator would take thric
 
     def __exit__(self, *_exception: object) -> None:
         _noting.reset(self._token)
+
+
+@contextmanager
+def not_noting() -> Iterator[None]:
+    """Note nothing in the body: files that are gone with it."""
+    token = _noting.set(None)
+    try:
+        yield
+    finally:
+        _noting.reset(token)
 
 
 def noted() -> OpenedFiles | None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.readers import read_recording
+from ecgscreen.readers.archives import archived
 from ecgscreen.readers.base import reason_of
 from ecgscreen.readers.wfdb_header import Header, read_header
 from ecgscreen.readers.wfdb_signal import is_plain, n_frames, read_plain
@@ -61,7 +62,7 @@ def open_pieces(path: Path, root: Path) -> Pieces | SkippedRecording:
         As for `ecgscreen.readers.read_recording`.
     """
     try:
-        if path.suffix.casefold() == _WFDB and _in_pieces(header := read_header(path, root)):
+        if _is_file_of_wfdb(path) and _in_pieces(header := read_header(path, root)):
             return _from_file(header, path, root)
     except RecordingError as error:
         return SkippedRecording(path, error.reason, error.detail)
@@ -85,13 +86,17 @@ def announced_duration_s(path: Path, root: Path) -> float:
     0 for a file of another format, and where the header does not say or cannot be read: reading
     it tells.
     """
-    if path.suffix.casefold() != _WFDB:
+    if not _is_file_of_wfdb(path):
         return 0.0
     try:
         header = read_header(path, root)
     except (RecordingError, OSError):
         return 0.0
     return (header.n_samples or 0) / header.sampling_rate
+
+
+def _is_file_of_wfdb(path: Path) -> bool:
+    return path.suffix.casefold() == _WFDB and archived(path) is None
 
 
 def _in_pieces(header: Header) -> bool:
