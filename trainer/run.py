@@ -15,7 +15,7 @@ import torch
 
 from ecgscreen.bundle import Bundle, default_bundle, load_bundle
 from ecgscreen.errors import StoreError
-from ecgscreen.publish import storing
+from ecgscreen.publish import check_folder_can_be, storing
 from ecgscreen.vocabulary import Vocabulary, load_vocabulary
 from ecgscreen.wording import counted
 from trainer import distributed
@@ -58,6 +58,8 @@ def run_training(request: TrainRequest, console: Console) -> None:
     # the folder is there already, nothing is left behind.
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", tempfile.gettempdir())
     check_free(request.out)
+    if request.text_cache is not None:
+        check_folder_can_be(request.text_cache)
     if request.tables:
         check_free(rejected_folder(request.out))
     base = load_base(request.base_name)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.publish import storing
 from ecgscreen.text_encoder import PACKAGED, TextEncoder
 
 _DIGEST_BYTES = 32
@@ -45,7 +46,8 @@ class CachedTextEncoder(TextEncoder):
         self._folder = folder
         if folder is not None:
             self._folder = folder / self._identity()[:16]
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with storing(self._folder):
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `TextEncoder.embed`; only what is not known yet goes through the language model."""
@@ -86,8 +88,13 @@ class CachedTextEncoder(TextEncoder):
             return
         numbers = row.astype("<f4").tobytes()
         partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        partial.write_bytes(_digest(path, numbers) + numbers)
-        partial.replace(path)
+        with storing(path.parent):
+            try:
+                partial.write_bytes(_digest(path, numbers) + numbers)
+                partial.replace(path)
+            except OSError:
+                partial.unlink(missing_ok=True)
+                raise
 
 
 def _digest(path: Path, numbers: bytes) -> bytes:

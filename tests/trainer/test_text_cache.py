@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ecgscreen.errors import StoreError
 from ecgscreen.text_encoder import TextEncoder
 from trainer.text_cache import CachedTextEncoder
 
@@ -100,3 +102,15 @@ def test_another_language_model_finds_nothing(
     second = CachedTextEncoder(str(other), tmp_path / "cache").embed(TEXTS)
     assert embedded == [*TEXTS, *TEXTS]
     assert np.abs(first - second).max() > 0.01
+
+
+def test_a_full_disk_leaves_nothing_half_written(language_model: Path, tmp_path: Path) -> None:
+    encoder = CachedTextEncoder(str(language_model), tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50, limits[1]))
+        with pytest.raises(StoreError, match="cannot be written: File too large"):
+            encoder.embed(TEXTS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert files_of(tmp_path) == []

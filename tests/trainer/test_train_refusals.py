@@ -70,6 +70,10 @@ def test_an_out_that_cannot_be_is_2_before_the_work(command: Command, tmp_path: 
         assert (refused.code, said in refused.said) == (ExitCode.USAGE, True), refused.said
     for out in ("", ".", "/"):
         assert command("train", tmp_path, "--out", out).code == ExitCode.USAGE
+    refused = command(
+        "train", tmp_path, "--out", tmp_path / "new", "--text-cache", tmp_path / "file"
+    )
+    assert (refused.code, "file is no folder" in refused.said) == (ExitCode.USAGE, True)
     # Whatever stands where the bundle is made.
     (tmp_path / "new.partial").touch()
     refused = command("train", tmp_path, "--out", tmp_path / "new")
