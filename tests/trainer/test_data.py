@@ -85,6 +85,9 @@ def test_what_is_not_known_of_a_person(write: Write) -> None:
         {"scp_codes": "{'AFIB': "},
         {"scp_codes": "__import__('os').mkdir('sprung')"},
         {"scp_codes": "17"},
+        {"strat_fold": "inf"},
+        {"scp_codes": 3_000 * "[" + 3_000 * "]"},
+        {"scp_codes": 30_000 * "-" + "1"},
     ],
 )
 def test_a_row_that_is_not_understood_is_named(
@@ -108,6 +111,13 @@ def test_a_folder_of_something_else(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(UsageError, match="line 2 is not as in PTB-XL"):
         load_ptbxl([tmp_path], [1], VOCABULARY, CONFIG)
+    for content, said in (
+        (b"\xe4" * 20, "can't decode byte 0xe4"),
+        (b"a," + 200_000 * b"x", "field larger than field limit"),
+    ):
+        (tmp_path / DATABASE).write_bytes(content)
+        with pytest.raises(UsageError, match=said):
+            load_ptbxl([tmp_path], [1], VOCABULARY, CONFIG)
 
 
 def test_a_recording_carries_its_statements_and_their_groups(write: Write) -> None:
