@@ -57,6 +57,29 @@ _CONTEXT = 40
 _ALL = np.ones(len(LEADS), np.bool_)
 
 
+class Remembering:
+    """An engine that embeds a recording's covers once, however many diagnoses are asked."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.info = engine.info
+        self._engine = engine
+        self._kept: list[NDArray[np.float32]] = []
+        self._next = 0
+
+    def embed(
+        self, windows: NDArray[np.float32], lead_mask: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """As the engine, or what it gave at this place before `again`."""
+        if self._next == len(self._kept):
+            self._kept.append(self._engine.embed(windows, lead_mask))
+        self._next += 1
+        return self._kept[self._next - 1]
+
+    def again(self) -> None:
+        """The same windows come once more, in the same order."""
+        self._next = 0
+
+
 def zeros(window: NDArray[np.float32], cover: NDArray[np.bool_]) -> NDArray[np.float32]:
     """The mean of a filtered lead, with a step at either end."""
     return np.where(cover, np.float32(0), window)
@@ -158,25 +181,27 @@ def _st_elevation(
     bundle: Bundle, engine: Engine, n: int, seed: int, rhythm: Rhythm, place: tuple[str, ...]
 ) -> None:
     rate, n_samples = bundle.preprocessing.sampling_rate, bundle.preprocessing.n_samples
-    windows = [_window(bundle, each) for each in recordings(rhythm, seed, n)]
+    hits = {words: np.zeros(3, np.int64) for words in ST_WORDS}
+    for simulated in recordings(rhythm, seed, n):
+        window, remembering = _window(bundle, simulated), Remembering(engine)
+        for words in ST_WORDS:
+            direction = _direction(bundle, words)
+            effects = find_effects(window, _ALL, direction, remembering, rate, n_samples)
+            values = (
+                effects.parts[:, _ST_T],
+                effects.lead_effects,
+                _masked(window, direction, remembering),
+            )
+            hits[words] += [LEADS[int(each.argmax())] in place for each in values]
+            remembering.again()
     chance = len(place) / len(LEADS)
     print(
         f"\n| {rhythm}: the first lead is one of {', '.join(place)}, of {n} (by chance "
         f"{chance * n:.1f}) | ST-T of all beats covered | any second covered | lead masked |"
     )
     print("|---|---|---|---|")
-    for words in ST_WORDS:
-        direction = _direction(bundle, words)
-        hits = np.zeros(3, np.int64)
-        for window in windows:
-            effects = find_effects(window, _ALL, direction, engine, rate, n_samples)
-            values = (
-                effects.parts[:, _ST_T],
-                effects.lead_effects,
-                _masked(window, direction, engine),
-            )
-            hits += [LEADS[int(each.argmax())] in place for each in values]
-        print(f"| {words} | {' | '.join(map(str, hits.tolist()))} |", flush=True)
+    for words, found in hits.items():
+        print(f"| {words} | {' | '.join(map(str, found.tolist()))} |", flush=True)
 
 
 def _masked(
