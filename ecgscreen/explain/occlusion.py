@@ -9,9 +9,9 @@ says something about the heart.
 without the deflection, which an encoder has seen between any two beats. Zeros would put a step at
 each end, an edge that is steeper than many a wave, and the encoder would answer to the step
 (Sturmfels, Lundberg & Lee, Visualizing the Impact of Feature Attribution Baselines, Distill 2020,
-on baselines that are findings of their own). Another stretch of the same lead would leave a rhythm
-in place that was not there, and was no better at finding a single premature complex
-(bench/RESULTS.md). Nor is a lead masked: of twelve none is missed, since its neighbours tell the
+on baselines that are findings of their own). Another stretch of the same recording would put beats
+in place that were not there. Single premature complexes are found with any of the three equally
+often (bench/RESULTS.md). Nor is a lead masked: of twelve none is missed, since its neighbours tell the
 same, and the lead that a mask names is hardly better than chance.
 
 *What is covered at once.* What happens once lies in a window of time, in all leads. What each beat

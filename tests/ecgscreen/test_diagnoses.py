@@ -192,6 +192,7 @@ def test_a_list_of_2000_lines_is_read_in_a_moment(tmp_path: Path) -> None:
     assert time.process_time() - started < 2.0
     assert len(listed.diagnoses) == 2000
     assert unknown_lines(listed) == ()
+    assert len(load_list(write(tmp_path, names[0])).diagnoses) == 1
 
 
 def test_many_unknown_lines_are_named_up_to_a_limit(tmp_path: Path) -> None:
@@ -253,6 +254,8 @@ def test_an_empty_list_is_refused(tmp_path: Path, content: str) -> None:
         (b"AF\x0cIB", 3, "invisible character U+000C"),
         ("AF\u2028IB".encode(), 3, "invisible character U+2028"),
         (b"x" * 501, 1, "501 characters, at most 500"),
+        (b"x" * 10_000, 1, "10000 characters, at most 500"),
+        (b'""', 1, "is not a diagnosis"),
         (b"AFIB |", 7, "a synonym is empty"),
         (b"| AFIB", 1, "a synonym is empty"),
         (b"AFIB || AFLT", 7, "a synonym is empty"),
