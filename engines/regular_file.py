@@ -24,8 +24,11 @@ def read_regular(path: Path, limit: int) -> bytes:
         If it cannot be read, or is no regular file (EINVAL; opening it does not wait then).
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        return file.read(max(0, min(limit, status.st_size + 1)))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(max(0, min(limit, status.st_size + 1)))
+    finally:
+        os.close(descriptor)

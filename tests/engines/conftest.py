@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +14,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+import engines.cuda_driver
 from engines.base import EngineUnavailableError
 from engines.select import load_engine
 from trainer.encoder import EncoderConfig, ResNet1d
@@ -78,3 +83,23 @@ def engine_and_precision(request: pytest.FixtureRequest, onnx_bytes: bytes) -> t
     except EngineUnavailableError as error:
         pytest.skip(str(error))
     return name, precision
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler for the library that stands in for the driver")
+    path = tmp_path_factory.mktemp("driver") / "libstandin.so"
+    source = Path(__file__).with_name("stand_in_driver.c")
+    subprocess.run(
+        [compiler, "-std=c11", "-shared", "-fPIC", "-o", str(path), str(source)], check=True
+    )
+    return path
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch, library: Path) -> ctypes.CDLL:
+    """The library that stands in for the driver, in its place."""
+    monkeypatch.setattr(engines.cuda_driver, "LIBRARY", str(library))
+    return ctypes.CDLL(str(library))

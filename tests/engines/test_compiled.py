@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -122,6 +123,33 @@ def test_a_damaged_manifest_is_refused(load: Load, text: str) -> None:
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     with pytest.raises(EngineUnavailableError, match="not an engine's manifest"):
         load()
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"engine_bytes": 10**15},
+        {"engine_bytes": -2},
+        {"engine_bytes": "12"},
+        {"engine_file": None},
+        {"engine_file": ""},
+    ],
+)
+def test_an_entry_that_cannot_be_is_refused(load: Load, entry: dict[str, object]) -> None:
+    folder = load().folder
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    (folder / MANIFEST).write_text(json.dumps(manifest | entry), encoding="utf-8")
+    with pytest.raises(EngineUnavailableError, match=r"names an engine|not a regular file"):
+        load()
+
+
+def test_a_pipe_in_the_cache_is_not_waited_for(load: Load) -> None:
+    first = load()
+    for name in (first.manifest.engine_file, MANIFEST):
+        (first.folder / name).unlink()
+        os.mkfifo(first.folder / name)
+        with pytest.raises(EngineUnavailableError, match="not a regular file"):
+            load()
 
 
 def test_a_name_in_a_manifest_leads_nowhere_else(load: Load, tmp_path: Path) -> None:

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import shutil
-import subprocess
 from ctypes import c_long, c_void_p
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,26 +24,6 @@ from engines.tensorrt import TensorRTEngine, tensorrt_precision
 from engines.tensorrt_build import FULL_BATCH, TensorRT
 
 N_LEADS, N_SAMPLES, SIZE = 12, 40, 7
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler for the library that stands in for the driver")
-    path = tmp_path_factory.mktemp("driver") / "libstandin.so"
-    source = Path(__file__).with_name("stand_in_driver.c")
-    subprocess.run(
-        [compiler, "-std=c11", "-shared", "-fPIC", "-o", str(path), str(source)], check=True
-    )
-    return path
-
-
-@pytest.fixture
-def driver(monkeypatch: pytest.MonkeyPatch, library: Path) -> ctypes.CDLL:
-    """The library that stands in for the driver, in its place."""
-    monkeypatch.setattr(engines.cuda_driver, "LIBRARY", str(library))
-    return ctypes.CDLL(str(library))
 
 
 class Kernel(ctypes.Structure):
