@@ -9,6 +9,7 @@ import pytest
 
 from tests.ecgscreen.hostile import confined as confined_scans
 from tests.ecgscreen.hostile.confined import ConfinedScans
+from tests.ecgscreen.hostile.conftest import HEALTHY
 from tests.watched import Watch
 
 
@@ -42,3 +43,25 @@ def test_a_scan_that_hangs_is_ended(
     monkeypatch.setattr(confined_scans, "TIMEOUT_S", 0.01)
     with pytest.raises(AssertionError, match="a hang"):
         ConfinedScans().scan(bundle_dir, folder, tmp_path / "out")
+
+
+def test_what_is_healthy_passes_the_same_guards(
+    confined: ConfinedScans, bundle_dir: Path, folder: Path, tmp_path: Path
+) -> None:
+    """The limits are for what lies: a record of segments is scored, and its part is no row."""
+    content = (folder / "healthy.dat").read_bytes()
+    text = (folder / HEALTHY).read_text().replace("healthy", "part")
+    head, rest = text.split("\n", 1)
+    n_samples = int(head.split()[3])
+    (folder / "part.hea").write_text(
+        f"{head.replace(f' {n_samples}', f' {n_samples // 2}')}\n{rest}"
+    )
+    (folder / "part.dat").write_bytes(content[: len(content) // 2])
+    lines = f"part {n_samples // 2}\n" * 2
+    rate = head.split()[2]
+    (folder / "whole.hea").write_text(f"whole/2 12 {rate} {n_samples // 2 * 2}\n{lines}")
+    outcome = confined.scan(bundle_dir, folder, tmp_path / "out")
+    assert {path: row["status"] for path, row in outcome.rows.items()} == {
+        HEALTHY: "scored",
+        "whole.hea": "scored",
+    }

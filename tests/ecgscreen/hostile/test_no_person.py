@@ -156,10 +156,12 @@ def test_nothing_of_a_person_leaves_a_scan(records: Path, bundle_dir: Path, tmp_
     out = tmp_path / "out"
     finished = run_cli(
         *("scan", str(records), "--out", str(out), "--bundle", str(bundle_dir)),
-        *("--labels", "rhythm.txt", "--workers", "0"),
+        *("--labels", "rhythm.txt", "--workers", "0", "--log-file", str(tmp_path / "log")),
     )
     assert finished.returncode == ExitCode.SOME_NOT_SCORED, finished.stderr
-    printed = finished.stdout + finished.stderr
+    log = (tmp_path / "log").read_text(encoding="utf-8")
+    assert SkipReason.NO_KNOWN_LEAD in log
+    printed = finished.stdout + finished.stderr + log
     assert "Not scored" in printed
     assert not PERSON.search(printed)
     report = (out / "report.csv").read_text(encoding="utf-8")
