@@ -19,7 +19,7 @@ from ecgscreen.assessment import assess
 from ecgscreen.discover import Found
 from ecgscreen.preprocess import Prepared, PreprocessConfig, preprocess, window_starts
 from ecgscreen.quality import LeadFault, Quality
-from ecgscreen.readers.base import reason_of
+from ecgscreen.readers.base import NO_MEMORY, reason_of
 from ecgscreen.readers.opened import noting
 from ecgscreen.readers.pieces import Pieces, announced_duration_s, open_pieces
 from ecgscreen.recording import LEADS, Recording, RecordingError, SkippedRecording, SkipReason
@@ -32,6 +32,9 @@ WINDOWS_A_PIECE = 60
 PEEK_BYTES = 1 << 20
 """Files of a recording larger than this, all together, are asked for their length before they are
 read whole; two minutes of twelve leads at 500 Hz are 1.4 MB."""
+
+MAX_S = 31 * 86_400.0
+"""A month. A sparse file of some kilobytes on the disk can announce years of one slow lead."""
 
 _FEW = 3
 _NOTED_SHARE = 0.5
@@ -95,6 +98,10 @@ class LongPreparation:
             self._problem = opened
             return
         self._opened, self._sha256 = opened, noted.sha256
+        if opened.duration_s > MAX_S:
+            detail = f"{opened.duration_s:.6g} s, the limit is {MAX_S:.6g} s"
+            self._problem = SkippedRecording(self._found.path, SkipReason.TOO_LARGE, detail)
+            return
         try:
             for starts in _groups(opened, self._config):
                 prepared = self._prepare(opened, starts)
@@ -108,6 +115,8 @@ class LongPreparation:
             self._problem = SkippedRecording(self._found.path, error.reason, error.detail)
         except OSError as error:
             self._problem = SkippedRecording(self._found.path, *reason_of(error))
+        except MemoryError:
+            self._problem = SkippedRecording(self._found.path, SkipReason.TOO_LARGE, NO_MEMORY)
 
     def add(self, embeddings: NDArray[np.float32]) -> None:
         """Take the embeddings of the next piece, float32, shape (n, D)."""

@@ -16,9 +16,6 @@ from ecgscreen.resampling import BandPass, remove_baseline, resample
 MIN_SAMPLING_RATE = 80.0
 """Hz. Slower recordings have lost the QRS complex's detail below the pass band's edge."""
 MAX_SAMPLING_RATE = 20_000.0
-MAX_PREPARED_SAMPLES = 1 << 28
-"""Of all windows of a recording, 1 GiB: 62 hours with windows of 10 s at 100 Hz, however few leads
-and samples the file has."""
 _ROUNDING = 1e-6
 """Of the largest sample: some units in the last place of a float32."""
 
@@ -133,8 +130,7 @@ def preprocess(
     Raises
     ------
     RecordingError
-        If the sampling rate is outside what the filter is made for, or the windows would be more
-        than `MAX_PREPARED_SAMPLES`.
+        If the sampling rate is outside what the filter is made for.
     """
     rate = recording.sampling_rate
     if not takes_rate(rate):
@@ -145,13 +141,6 @@ def preprocess(
     signal, rows, columns = _chosen(recording, usable)
     n_total = recording.signal.shape[1]
     n_window = min(n_total, round(config.window_s * rate))
-    n_windows = math.ceil(n_total / n_window)
-    if n_windows * len(LEADS) * config.n_samples > MAX_PREPARED_SAMPLES:
-        most = MAX_PREPARED_SAMPLES // (len(LEADS) * config.n_samples)
-        raise RecordingError(
-            SkipReason.TOO_LARGE,
-            f"{n_windows} windows of {config.window_s:g} s, the limit is {most}",
-        )
     starts = window_starts(n_total, n_window)
     windows = np.zeros((len(starts), len(LEADS), config.n_samples), dtype=np.float32)
     for window, start in zip(windows, starts, strict=True):

@@ -53,7 +53,7 @@ def commands(program: str) -> list[list[str]]:
     pages = (page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md")))
     lines = [line for text in (README, CONTRIBUTING, *pages) for line in shell_lines(text)]
     split = [shlex.split(line, comments=True) for line in lines]
-    return [words[1:] for words in split if words[0] == program]
+    return [words[1:] for words in split if words[:1] == [program]]
 
 
 def paths_of_commands() -> Iterator[tuple[str, ...]]:

@@ -28,7 +28,7 @@ from tests.ecgscreen.formats.planted import PLANTED
 from tests.ecgscreen.formats.table import FORMATS
 from tests.ecgscreen.hostile.run_cli import run_cli
 
-PERSON = re.compile("zyx|quorn|1901", re.IGNORECASE)
+PERSON = re.compile(r"zyx|quorn|(?<!\d)1901(?!\d)|19010203", re.IGNORECASE)
 NAME_IN_BYTES = re.compile(rb"quorn|q\0u\0o\0r\0n", re.IGNORECASE)
 """Three letters, or four digits, occur in numbers by chance."""
 
