@@ -44,8 +44,8 @@ def open_store(
     Raises
     ------
     UsageError
-        If the rows were made with another bundle, preprocessing or list; or there is nothing to
-        rescore.
+        If the rows were made with another bundle, preprocessing or list, or merged from places
+        that are not known; or there is nothing to rescore.
     StoreError
         If a manifest is not understood.
     """
@@ -183,6 +183,12 @@ def _older(files: Sequence[FileStamp], since_ns: int) -> bool:
 
 
 def _refuse_differences(folder: Path, stored: Basis, basis: Basis, *, rescore: bool) -> None:
+    if not stored.roots:
+        # The walk would name none of its recordings: all of them would be marked as vanished.
+        raise UsageError(
+            f"{folder.parent}: was merged with --prefix, no scan goes on from it",
+            "Scan into the screenings that it was made of, and merge them again.",
+        )
     differences = _differences(stored, basis, rescore=rescore)
     if not differences:
         return

@@ -67,7 +67,7 @@ def merge(
         Of the new one; does not exist, or is empty.
     prefix
         Put the name of the screening's folder before each name. Their recordings are not found
-        again then: not for strips, not by ``verify-run``, not by a later scan.
+        again then: not for strips, not by ``verify-run``; and no scan goes on from there.
     wait_s
         How long to wait for a run that holds one of the folders, in seconds.
 

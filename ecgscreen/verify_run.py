@@ -21,7 +21,7 @@ from ecgscreen.publish import sha256_of
 from ecgscreen.readers import read_recording
 from ecgscreen.readers.opened import noting
 from ecgscreen.remake import open_screening
-from ecgscreen.reports import RUN
+from ecgscreen.reports import ROW_REPORTS, RUN
 from ecgscreen.reports.content import scored_blocks
 from ecgscreen.reports.csv import CsvReport
 from ecgscreen.reports.inputs import InputsDigest
@@ -120,13 +120,13 @@ def _published(folder: Path, store: RunStore, basis: Basis) -> Iterator[Check]:
     """Compare ``run.json`` with the store, and the reports with both."""
     try:
         run = json.loads((folder / RUN).read_bytes())
-        hashes = {name: report["sha256"] for name, report in run["reports"].items()}
+        hashes = {name: run["reports"][name]["sha256"] for name in ROW_REPORTS}
         inputs = dict(run["inputs"])
         made_with = {what: run[what]["sha256"] for what in ("bundle", "list")}
     except OSError as error:
         yield Check(RUN, (f"cannot be read: {error.strerror or error}",))
         return
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         yield Check(RUN, (f"is not understood ({error})",))
         return
     found = {name: _sha256(folder / name) for name in hashes}

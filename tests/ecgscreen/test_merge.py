@@ -95,13 +95,15 @@ def test_one_path_of_two_contents_is_refused_and_named(
     assert not out.exists()
     merge([tmp_path / "before", tmp_path / "after"], out, prefix=True)
     found = rows(out)
-    assert len(found) == 8
-    assert set(found) == {
-        f"{name}/{path}" for name in ("before", "after") for path in rows(tmp_path / name)
-    }
     for name in ("before", "after"):
         for path, row in rows(tmp_path / name).items():
-            assert list(found[f"{name}/{path}"].values())[1:] == list(row.values())[1:]
+            assert found.pop(f"{name}/{path}") == {**row, "path": f"{name}/{path}"}
+    assert found == {}
+    # A scan would find none of these names.
+    before_the_scan = every_byte(out / "store")
+    with pytest.raises(UsageError, match="was merged with --prefix"):
+        scanned(bundle_dir, out, records)
+    assert every_byte(out / "store") == before_the_scan
 
 
 def test_a_touched_file_is_no_other_content(wards: Path, bundle_dir: Path, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def piped(*arguments: object, **environment: str) -> tuple[int, bytes]:
 @pytest.fixture(scope="module")
 def scanned(
     bundle_dir: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[..., tuple[int, str]]:
+) -> Callable[..., tuple[int, str, Path]]:
     """Scans six recordings, one of them of a long name that is not ASCII, two of them faulty."""
     folder = tmp_path_factory.mktemp("plain")
     records = folder / "records"
@@ -51,14 +51,14 @@ def scanned(
         path.rename(path.with_stem(long_name))
     (records / f"{long_name}.hea").write_text(header.replace("sim00000", long_name), "utf-8")
 
-    def scan(**environment: str) -> tuple[int, str]:
+    def scan(**environment: str) -> tuple[int, str, Path]:
         out = folder / f"out{len(list(folder.iterdir()))}"
         code, printed = piped(
             *("scan", records, "--labels", "superclass.txt", "--bundle", bundle_dir),
             *("--out", out),
             **environment,
         )
-        return code, printed.decode(environment.get("PYTHONIOENCODING", "utf-8"))
+        return code, printed.decode(environment.get("PYTHONIOENCODING", "utf-8")), out
 
     return scan
 
@@ -73,9 +73,9 @@ def scanned(
     ids=["cron", "no width", "narrow, ASCII"],
 )
 def test_a_scan_prints_plain_lines(
-    scanned: Callable[..., tuple[int, str]], environment: dict[str, str]
+    scanned: Callable[..., tuple[int, str, Path]], environment: dict[str, str]
 ) -> None:
-    code, printed = scanned(**environment)
+    code, printed, out = scanned(**environment)
     assert code == ExitCode.SOME_NOT_SCORED
     # No colour, no bar, no spinner, nothing that moves a cursor.
     assert re.search(r"[\x00-\x09\x0b-\x1f\x7f]", printed) is None
@@ -88,6 +88,11 @@ def test_a_scan_prints_plain_lines(
     if environment:
         body = printed.partition("\nReports ")[0]
         assert max(map(len, body.splitlines())) <= LEAST + len("\\u65e5")
+    if "PYTHONIOENCODING" in environment:
+        code, standing = piped("status", out, **environment)
+        assert code == ExitCode.OK
+        assert standing.startswith(b"4 of 6 recordings scored\n")
+        assert standing.isascii()
 
 
 def test_errors_are_readable_in_a_narrow_place() -> None:

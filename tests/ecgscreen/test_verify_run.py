@@ -136,6 +136,10 @@ def alter_the_inputs_digest(folder: Path) -> None:
     (folder / "out" / "run.json").write_text(json.dumps(document), "utf-8")
 
 
+def rubbish_for_run_json(folder: Path) -> None:
+    (folder / "out" / "run.json").write_text('{"reports": {"/dev/zero": []}, "inputs": 1}', "utf-8")
+
+
 def remove_run_json(folder: Path) -> None:
     (folder / "out" / "run.json").unlink()
 
@@ -161,6 +165,7 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], None], str]] = {
     "page": (alter_the_page, "report.html: "),
     "table and run.json": (alter_table_and_run, "report.csv made again: "),
     "run.json": (alter_the_inputs_digest, "the inputs in the store: "),
+    "rubbish": (rubbish_for_run_json, "is not understood"),
     "no run.json": (remove_run_json, "cannot be read"),
     "shard": (alter_a_shard, "shard-000000"),
     "bundle": (alter_the_bundle, "encoder.onnx"),
