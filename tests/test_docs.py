@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import signal
 import tomllib
 from collections.abc import Iterator
 from itertools import chain
@@ -17,10 +19,19 @@ from packaging.requirements import Requirement
 from typer.testing import CliRunner
 
 from ecgscreen import __version__
-from ecgscreen.cli import app
+from ecgscreen.cli import app, main
+from ecgscreen.compare import html as compare_html
 from ecgscreen.errors import ExitCode
 from ecgscreen.label_list_file import shipped_lists
+from ecgscreen.preprocess import MAX_SAMPLING_RATE, MIN_SAMPLING_RATE
+from ecgscreen.quality import MIN_DURATION_S
+from ecgscreen.readers.archives import MAX_MEMBERS
+from ecgscreen.readers.base import MAX_SAMPLES, MAX_SIGNALS
+from ecgscreen.readers.limited import MAX_FILE_BYTES, TIME_LIMIT_S
+from ecgscreen.readers.limited_worker import MEMORY_LIMIT_BYTES
+from ecgscreen.readers.pieces import MAX_LONG_SAMPLES
 from ecgscreen.reports.csv import COLUMNS
+from ecgscreen.reports.html.writer import MAX_ROWS, MAX_STRIPS
 from ecgscreen.results import Status
 from ecgscreen.vocabulary import load_vocabulary
 
@@ -30,6 +41,7 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 DOCUMENTS = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "MODEL_CARD.md"),
     *("docs/reports.md", "docs/nightly.md", "docs/reliability.md"),
+    *("docs/quickstart.md", "docs/limits.md"),
 )
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -163,7 +175,7 @@ def test_links_and_files_exist(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)]+)\)", text):
         if "://" not in target:
-            assert (ROOT / target).exists(), target
+            assert ((ROOT / document).parent / target).exists(), target
     for path in re.findall(r"`((?:ecgscreen|engines|trainer|bench|tests)/[\w./]*)`", text):
         assert (ROOT / path).exists(), path
     for module in re.findall(r"python -m ((?:bench|trainer|ecgscreen)[\w.]*)", text):
@@ -187,3 +199,57 @@ def test_the_versions_agree() -> None:
     assert PROJECT["version"] == __version__
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"## [{__version__}]" in changelog
+
+
+QUICK_START = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+
+
+def test_the_commands_of_the_quick_start_do_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    for line in shell_lines(QUICK_START):
+        words = shlex.split(line, comments=True)
+        expected = int(said[1]) if (said := re.search(r"# ends with (\d+)", line)) else 0
+        if words[0] == "cp":
+            shutil.copy(*words[1:])
+            continue
+        assert words[0] == "ecgscreen", line
+        monkeypatch.setattr("sys.argv", words)
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            with pytest.raises(SystemExit) as end:
+                main()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        assert int(end.value.code or 0) == expected, line
+    for name in ("screening/report.html", "strip.svg", "changes.html", "study/report.html"):
+        assert (tmp_path / name).is_file(), name
+    assert "tuesday/" in (tmp_path / "screening" / "report.csv").read_text(encoding="utf-8")
+    assert "tuesday/" not in (tmp_path / "study" / "report.csv").read_text(encoding="utf-8")
+
+
+def test_the_limits_are_those_of_the_program() -> None:
+    text = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+    for row in (
+        f"at least {MIN_DURATION_S:g} s",
+        f"{MIN_SAMPLING_RATE:g} to {MAX_SAMPLING_RATE:,.0f} Hz",
+        f"recording | {MAX_SIGNALS} |",
+        f"all signals | 2^{MAX_SAMPLES.bit_length() - 1} |",
+        f"in pieces | 2^{MAX_LONG_SAMPLES.bit_length() - 1} |",
+        f"{MAX_FILE_BYTES >> 30} GiB, {MEMORY_LIMIT_BYTES >> 30} GiB of memory, {TIME_LIMIT_S:g} s",
+        f"{MAX_MEMBERS:,}",
+        f"{MAX_ROWS:,} worst",
+        f"| {MAX_STRIPS} |",
+        f"| {compare_html.MAX_ROWS:,} |",
+    ):
+        assert row in text, row
+
+
+def test_pictures_are_small() -> None:
+    pictures = sorted((ROOT / "docs" / "pictures").iterdir())
+    assert [path.name for path in pictures] == ["report.png", "terminal.png"]
+    for path in pictures:
+        assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+        assert path.stat().st_size < 150_000
