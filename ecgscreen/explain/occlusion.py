@@ -12,7 +12,8 @@ each end, an edge that is steeper than many a wave, and the encoder would answer
 on baselines that are findings of their own). Another stretch of the same recording would put beats
 in place that were not there. Single premature complexes are found with any of the three equally
 often (bench/RESULTS.md). Nor is a lead masked: of twelve none is missed much, since its neighbours
-tell the same; with an anterior ST elevation a mask named one of V1 to V4 no more often than chance.
+tell the same; of an anterior ST elevation a mask names one of V1 to V4 hardly more often than
+chance does.
 
 *What is covered at once.* What happens once lies in a window of time, in all leads. What each beat
 shows, such as an elevated ST segment, lies in one part of all beats: covered in one beat only, the
