@@ -11,6 +11,7 @@ import pytest
 
 from ecgscreen.assessment import assess
 from ecgscreen.discover import Discovery, Found
+from ecgscreen.long_recording import LongRecording
 from ecgscreen.preparation import PreparedRecord, prepare_recording, prepare_recordings
 from ecgscreen.preprocess import PreprocessConfig, preprocess
 from ecgscreen.readers import read_recording
@@ -155,7 +156,8 @@ def read(one: Found) -> Recording:
     return recording
 
 
-def as_prepared(record: PreparedRecord | RecordResult) -> bytes:
+def as_prepared(record: PreparedRecord | LongRecording | RecordResult) -> bytes:
+    assert not isinstance(record, LongRecording)
     if isinstance(record, RecordResult):
         return record.quality.encode()
     prepared = record.prepared
@@ -188,6 +190,8 @@ def test_together_each_has_the_bits_that_it_has_alone(tmp_path: Path) -> None:
     assert [as_prepared(one) for one in together] == [as_alone(one) for one in recordings]
     noted = {one.name for one in together if isinstance(one, PreparedRecord) and one.notes}
     assert {"slow/0d.hea", "slow/0e.hea", "slow/0g.hea"} <= noted
-    qualities = Counter(one.quality.partition(":")[0] for one in together)
+    qualities = Counter(
+        one.quality.partition(":")[0] for one in together if not isinstance(one, LongRecording)
+    )
     assert min(qualities["good"], qualities["usable"]) > 5
     assert qualities["unusable"] >= 2

@@ -21,6 +21,7 @@ import pytest
 from ecgscreen import workers
 from ecgscreen.discover import Discovery, Found
 from ecgscreen.errors import ExitCode, WorkerError
+from ecgscreen.long_recording import LongRecording
 from ecgscreen.manifest import read_manifest
 from ecgscreen.preparation import PreparedRecord
 from ecgscreen.preprocess import PreprocessConfig
@@ -47,13 +48,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 Row = tuple[str, bytes, bytes]
 
 
-def as_bytes(records: Iterator[PreparedRecord | RecordResult]) -> list[Row]:
+def as_bytes(records: Iterator[PreparedRecord | LongRecording | RecordResult]) -> list[Row]:
     found = []
     for record in records:
         if isinstance(record, PreparedRecord):
             windows, mask = record.prepared.windows, record.prepared.lead_mask
             found.append((record.name, windows.tobytes(), mask.tobytes()))
         else:
+            assert isinstance(record, RecordResult)
             found.append((record.path, record.reason.encode(), record.detail.encode()))
     return found
 
