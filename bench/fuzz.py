@@ -16,6 +16,8 @@ import argparse
 import json
 import os
 import shutil
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -166,6 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--table", default="bench.fuzz_kinds", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    # So that the folder in memory goes with the process, and the watched process too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=memory, prefix="fuzz-") as folder:
         run = campaign if options.index is None else run_again

@@ -15,6 +15,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -145,7 +146,8 @@ def main() -> None:
     os.dup2(nowhere, 1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     table, folder = sys.argv[1:]
-    serve(table, Path(folder), lambda text: _write(channel, text))
+    with suppress(BrokenPipeError):  # the other side is gone
+        serve(table, Path(folder), lambda text: _write(channel, text))
 
 
 def _write(channel: int, text: str) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,3 +159,23 @@ def test_a_campaign_ends_with_its_table_and_keeps_what_failed(
         main([*options, "--only", "raises", "--index", "0"])
     assert "ZeroDivisionError" in capsys.readouterr().out
     assert CASE not in {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_campaign_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench.fuzz", "--table", ROGUES, "--only", "waits"]
+    memory = Path("/dev/shm")
+    before = set(memory.glob("fuzz-*"))
+    with subprocess.Popen(command, cwd=ROOT, env=os.environ | {"TMPDIR": str(tmp_path)}) as ended:
+        while not any(
+            (folder / CASE).exists()
+            for folder in (*memory.glob("fuzz-*"), *tmp_path.iterdir())
+            if folder not in before
+        ):
+            assert ended.poll() is None
+            time.sleep(0.05)
+        ended.terminate()
+        assert ended.wait(20) == 143
+    assert list(tmp_path.iterdir()) == []
+    assert {
+        folder for folder in memory.glob("fuzz-*") if (folder / CASE / "link").is_symlink()
+    } <= before
