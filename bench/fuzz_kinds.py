@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench import (
+    fuzz_archives,
     fuzz_bundle,
     fuzz_clinical,
     fuzz_lists,
@@ -14,6 +15,7 @@ from bench import (
 TARGETS = (
     *fuzz_wfdb.TARGETS,
     *fuzz_tables.TARGETS,
+    *fuzz_archives.TARGETS,
     *fuzz_lists.TARGETS,
     *fuzz_bundle.TARGETS,
     *fuzz_store.TARGETS,

@@ -23,8 +23,7 @@ _FORBIDDEN = frozenset(
         *("os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"),
         *("pty.spawn", "pickle.find_class", "webbrowser.open", "urllib.Request"),
         *("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname"),
-        *("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate", "os.link"),
-        *("shutil.copyfile", "shutil.move", "shutil.rmtree"),
+        *("os.rename", "os.chmod", "os.link", "os.symlink", "shutil.copyfile", "shutil.move"),
     }
 )
 
@@ -35,6 +34,10 @@ _LOCAL = frozenset({socket.AF_UNIX, -1})
 """The second stands for a descriptor that was open before."""
 
 
+_CHANGES = {"os.mkdir": 2, "os.rmdir": 1, "os.remove": 1, "os.truncate": -1, "shutil.rmtree": 1}
+"""What is done to a path, and the argument that holds the folder to which it is relative."""
+
+
 class Watch:
     """An audit hook for the whole life of the process; it only looks while it is on.
 
@@ -42,7 +45,7 @@ class Watch:
     ----------
     allowed
         A folder whose files may be opened, beside those of Python, of its packages and of this
-        project.
+        project; in the folder for temporary files, they may be made and removed too.
     forbid
         Called with a description of what must not be.
     """
@@ -50,6 +53,7 @@ class Watch:
     def __init__(self, allowed: Path, forbid: Callable[[str], None]) -> None:
         self.is_on = False
         self._inside = f"{allowed.resolve()}/"
+        self._temporary = f"{Path(tempfile.gettempdir()).resolve()}/ecgscreen-"
         folders = {sys.prefix, sys.base_prefix, str(_ROOT), *sys.path} - {""}
         self._allowed = (
             *(f"{Path(folder).resolve()}/" for folder in folders),
@@ -71,6 +75,8 @@ class Watch:
             return
         if event == "open":
             self._look_at_file(arguments[0], arguments[2])
+        elif event in _CHANGES:
+            self._look_at_change(event, arguments)
         elif event in _FORBIDDEN:
             self._say(f"{event} {arguments!r}")
         elif event == "socket.__new__" and arguments[1] not in _LOCAL:
@@ -82,14 +88,23 @@ class Watch:
         if not isinstance(path, str | bytes):  # a descriptor: of a file that was opened before
             return
         name = os.fsdecode(path)
-        if "\0" in name:
+        # The folder for temporary files itself is opened to make a file without a name.
+        if "\0" in name or name == tempfile.gettempdir():
             return
         checked = isinstance(flags, int) and flags & _CHECKED_OPEN == _CHECKED_OPEN
         # A descriptor's entry in /proc is a link to what was opened.
         follow = not checked and not name.startswith("/proc/self/fd/")
         lies_at = os.path.realpath(name) if follow else os.path.normpath(Path.cwd() / name)
-        if not f"{lies_at}/".startswith((self._inside, *self._allowed)):
+        if not f"{lies_at}/".startswith((self._inside, self._temporary, *self._allowed)):
             self._say(f"the file {name}")
+
+    def _look_at_change(self, event: str, arguments: tuple[object, ...]) -> None:
+        folder = arguments[_CHANGES[event]] if _CHANGES[event] > 0 else None
+        is_open = isinstance(folder, int) and folder >= 0
+        base = os.path.realpath(f"/proc/self/fd/{folder}") if is_open else ""
+        path = os.path.realpath(Path(base) / str(arguments[0]))
+        if not path.startswith(self._temporary):
+            self._say(f"{event} {path}")
 
     def _say(self, what: str) -> None:
         self.is_on = False  # describing it must not be looked at

@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import bz2
 import gzip
+import lzma
 import os
 import re
 import stat
@@ -57,8 +58,11 @@ _SUFFIX = re.compile(r"\.(?:zip|tar|tgz|tar\.gz|tar\.bz2)(?=/|$)", re.IGNORECASE
 _BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
+    lzma.LZMAError,
     zlib.error,
     EOFError,
+    LookupError,
+    OverflowError,
     ValueError,
     struct.error,
     NotImplementedError,

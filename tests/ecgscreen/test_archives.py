@@ -300,3 +300,35 @@ def test_what_is_an_archive_by_its_name(tmp_path: Path) -> None:
     assert not is_archive("a.gz")
     (tmp_path / "folder.zip").mkdir()
     assert archived(tmp_path / "folder.zip" / "rec.hea") is None
+
+
+def small_zip(content: bytes, method: int) -> bytearray:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("x.hea"), content, method)
+    return bytearray(buffer.getvalue())
+
+
+def lzma_spoiled() -> bytes:
+    content = small_zip(bytes(range(256)) * 9, zipfile.ZIP_LZMA)
+    content[60] ^= 0x55
+    return bytes(content)
+
+
+def nameless() -> bytes:
+    """The name counts as the comment that stands behind it."""
+    content = small_zip(b"x 1 100", zipfile.ZIP_STORED)
+    entry = content.find(b"PK\1\2")
+    content[entry + 28 : entry + 34] = b"\0\0\0\0\5\0"
+    return bytes(content)
+
+
+@pytest.mark.parametrize("make", [lzma_spoiled, nameless])
+def test_what_the_library_does_not_expect_is_a_row(
+    tmp_path: Path, make: Callable[[], bytes]
+) -> None:
+    (tmp_path / "night.zip").write_bytes(make())
+    (found,) = Discovery([tmp_path])
+    assert found.problem is not None
+    assert found.problem.reason is SkipReason.BAD_CONTENT
+    assert found.problem.detail.startswith("the archive is damaged (")
