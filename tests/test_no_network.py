@@ -7,6 +7,7 @@ empty folder, which is empty afterwards too; CI, which silences telemetry, is no
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from pathlib import Path
 
@@ -89,6 +90,7 @@ def test_a_scan_of_every_format(
         form.write(simulate(settings).recording, folder)
     for signal_format in ("212", "516"):
         write_by_wfdb(records, signal_format)
+    shutil.make_archive(str(records / "packed"), "zip", records / "0")
     out = tmp_path / "out"
     finished = run_offline(
         COMMAND,
@@ -99,7 +101,7 @@ def test_a_scan_of_every_format(
     assert finished.returncode == ExitCode.OK, finished.stderr
     assert left_in(empty_home) == []
     rows = reports_of(out).rows
-    assert [row["status"] for row in rows] == ["scored"] * (len(FORMATS) + 2)
+    assert [row["status"] for row in rows] == ["scored"] * (len(FORMATS) + 3)
 
 
 def test_a_training(

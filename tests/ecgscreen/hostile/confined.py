@@ -7,8 +7,10 @@ import json
 import os
 import resource
 import select
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +39,7 @@ class Outcome:
         Of report.csv, by path.
     outside
         Files opened by Python code outside the folder, the bundle, the reports and the program;
-        connections and programs.
+        connections and programs; what is left in the folder for temporary files.
     peak_bytes
         Memory in use at most, above what was in use before.
     cpu_s
@@ -57,6 +59,7 @@ class ConfinedScans:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._temporary = Path(tempfile.mkdtemp(prefix="ecgscreen-test-"))
 
     def scan(
         self,
@@ -74,7 +77,9 @@ class ConfinedScans:
                 stdout=subprocess.PIPE,
                 text=True,
                 cwd=ROOT,
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                env=os.environ
+                | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+                | {"TMPDIR": str(self._temporary)},
             )
         process = self._process
         assert process.stdin is not None
@@ -102,6 +107,11 @@ class ConfinedScans:
             self._process.communicate()
             self._process = None
 
+    def close(self) -> None:
+        """End it for good."""
+        self.end()
+        shutil.rmtree(self._temporary)
+
 
 def _serve() -> None:
     import h5py  # noqa: F401 - what is imported later would look like files opened elsewhere
@@ -122,7 +132,17 @@ def _serve() -> None:
             opened.append(f"{event} {arguments}")
 
     sys.addaudithook(note)
-    own = [str(ROOT), sys.prefix, sys.base_prefix, "/proc", "/sys", "/dev/null", "/dev/urandom"]
+    temporary = tempfile.gettempdir()
+    own = [
+        str(ROOT),
+        sys.prefix,
+        sys.base_prefix,
+        "/proc",
+        "/sys",
+        "/dev/null",
+        "/dev/urandom",
+        temporary,
+    ]
     for line in sys.stdin:
         bundle, folder, out, labels, memory = json.loads(line)
         inside = tuple(os.path.realpath(path) for path in (bundle, folder, out, *own))
@@ -144,7 +164,8 @@ def _serve() -> None:
         except Exception as error:
             reply["error"] = repr(error)
         reply |= {
-            "outside": [path for path in opened if not path.startswith(inside)],
+            "outside": [path for path in opened if not path.startswith(inside)]
+            + [f"left behind: {name}" for name in os.listdir(temporary)],  # noqa: PTH208 - names
             "peak_bytes": _status("VmHWM") - before,
             "cpu_s": time.process_time() - cpu_before,
         }

@@ -29,7 +29,7 @@ def write_healthy(folder: Path, name: str = "healthy") -> Path:
 def confined() -> Iterator[ConfinedScans]:
     scans = ConfinedScans()
     yield scans
-    scans.end()
+    scans.close()
 
 
 @pytest.fixture(scope="session")

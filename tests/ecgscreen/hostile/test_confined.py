@@ -41,8 +41,10 @@ def test_a_scan_that_hangs_is_ended(
     bundle_dir: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(confined_scans, "TIMEOUT_S", 0.01)
+    scans = ConfinedScans()
     with pytest.raises(AssertionError, match="a hang"):
-        ConfinedScans().scan(bundle_dir, folder, tmp_path / "out")
+        scans.scan(bundle_dir, folder, tmp_path / "out")
+    scans.close()
 
 
 def test_what_is_healthy_passes_the_same_guards(

@@ -5,8 +5,11 @@ What they lead to would be scored if it were read, and the kernel is asked wheth
 
 from __future__ import annotations
 
+import io
 import os
 import socket
+import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import numpy as np
 import pytest
 
 from ecgscreen.recording import SkipReason
-from tests.ecgscreen.hostile.conftest import Rows, write_healthy
+from tests.ecgscreen.hostile.conftest import HEALTHY, Rows, write_healthy
 from tests.ecgscreen.hostile.headers import header, samples, secret, write
 from tests.watched import Watch
 
@@ -179,3 +182,42 @@ def test_xml_with_entities_of_another_file(bad_rows: BadRows, folder: Path, root
         (row,) = bad_rows(folder).values()
         assert watch.opened() == set()
     assert "zyx" not in row["reason"]
+
+
+def test_an_archive_that_leads_out(bad_rows: BadRows, folder: Path) -> None:
+    """Headers, names and links in archives, which are read in place."""
+    private = secret(folder.parent / "private" / "rec.dat")
+    good = header().encode()
+    with zipfile.ZipFile(folder / "zip.zip", "w") as archive:
+        archive.writestr("names.hea", header("../../private/rec.dat"))
+        archive.writestr("absolute.hea", header(f"{private}"))
+        archive.writestr("../../private/up.hea", good)
+        archive.writestr("beside.hea", header("healthy.dat"))
+    with tarfile.open(folder / "tar.tar", "w") as archive:
+        for name, kind, target in (
+            ("link.hea", tarfile.SYMTYPE, str(folder / HEALTHY)),
+            ("hard.hea", tarfile.LNKTYPE, "../healthy.hea"),
+            ("pipe.hea", tarfile.FIFOTYPE, ""),
+            ("zero.hea", tarfile.CHRTYPE, ""),
+        ):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, target
+            archive.addfile(member)
+        member = tarfile.TarInfo("linked.hea")
+        member.size = len(good)
+        archive.addfile(member, io.BytesIO(good.replace(b"rec.dat", b"out.dat")))
+        member = tarfile.TarInfo("out.dat")
+        member.type, member.linkname = tarfile.SYMTYPE, str(private)
+        archive.addfile(member)
+    with Watch(private, private.parent) as watch:
+        rows = bad_rows(folder)
+        assert watch.opened() == set()
+    assert reasons(rows) == {
+        "tar.tar": SkipReason.NOT_A_FILE,
+        "tar.tar/linked.hea": SkipReason.NO_SIGNAL_FILE,
+        "zip.zip": SkipReason.NOT_A_FILE,
+        "zip.zip/absolute.hea": SkipReason.OUTSIDE_FOLDER,
+        "zip.zip/beside.hea": SkipReason.NO_SIGNAL_FILE,
+        "zip.zip/names.hea": SkipReason.OUTSIDE_FOLDER,
+    }
+    assert sorted(private.parent.iterdir()) == [private]
