@@ -31,7 +31,7 @@ from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
 from ecgscreen.scoring import LONG_S
 from ecgscreen.stamp import FileStamp
 
-_TOGETHER = 1 << 18
+_TOGETHER = 150_000
 """Samples of recordings that are prepared as one array: a core's cache holds them, and what is
 made of them."""
 
