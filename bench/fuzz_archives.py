@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path
 from random import Random
@@ -47,7 +48,8 @@ def _members(rng: Random) -> list[tuple[str, bytes]]:
 def write_zip(rng: Random, folder: Path) -> None:
     """A zip with odd names, methods and links; its directory, or all of it, may be spoiled."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with zipfile.ZipFile(buffer, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a name that stands twice
         for name, content in _members(rng):
             info = zipfile.ZipInfo(name or "a")
             info.external_attr = rng.choice((0, 0, 0, 0o100600, 0o120777, 0o010600)) << 16
