@@ -46,7 +46,7 @@ def workers_of(parent: int) -> list[int]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            is_worker = b"spawn_main" in (folder / "cmdline").read_bytes()
+            is_worker = b"distributed.cli.dask_worker" in (folder / "cmdline").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
             continue
         if int(fields[1]) == parent and fields[0] != "Z" and is_worker:

@@ -16,10 +16,11 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from ecgscreen.cluster_local import LocalWorkers, local_cluster
 from ecgscreen.cluster_worker import ClusterJob, describe, embed_chunk
 from ecgscreen.discover import Found
 from ecgscreen.errors import ClusterError, MissingExtraError
@@ -39,16 +40,34 @@ CHUNKS_AHEAD = 2
 """Tasks under way a worker: one is done while the next waits, and memory stays bounded."""
 SECONDS_TO_CONNECT = 30
 """In which the scheduler has to answer, and the first worker to be there."""
-SECONDS_BETWEEN_COUNTS = 10.0
+SECONDS_BETWEEN_COUNTS = 1.0
 """After which the workers are counted again: they may come and go during a scan."""
+SECONDS_WITHOUT_WORKERS = 180.0
+"""After which a cluster whose workers are all gone is given up."""
 LOCAL_DEATHS = 1
 """How many deaths of a worker a task of a local cluster outlives, as everywhere in ecgscreen."""
 
 _Chunk = list[Found]
 
 
+@dataclass(frozen=True)
+class Connection:
+    """To a cluster.
+
+    Attributes
+    ----------
+    client
+        Dask's.
+    workers
+        Those that were started here, None where the site has its own.
+    """
+
+    client: Client
+    workers: LocalWorkers | None = None
+
+
 @contextmanager
-def connected(address: str) -> Iterator[Client]:
+def connected(address: str) -> Iterator[Connection]:
     """Connect to a cluster, or start one.
 
     Parameters
@@ -82,20 +101,14 @@ def connected(address: str) -> Iterator[Client]:
         stack.enter_context(
             dask.config.set({"distributed.scheduler.allowed-failures": LOCAL_DEATHS})
         )
+        at: Any = address
+        workers = None
         try:
             if address == LOCAL:
                 # Of processes: a thread would wait for the others at every line of Python.
-                address = stack.enter_context(
-                    distributed.LocalCluster(
-                        n_workers=usable_cores(),
-                        threads_per_worker=1,
-                        memory_limit=0,
-                        dashboard_address=None,
-                        silence_logs=logging.CRITICAL,
-                    )
-                ).scheduler_address
+                at, workers = stack.enter_context(local_cluster(usable_cores()))
             client = stack.enter_context(
-                distributed.Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+                distributed.Client(at, timeout=SECONDS_TO_CONNECT, set_as_default=False)
             )
             client.wait_for_workers(1, timeout=SECONDS_TO_CONNECT)
         except (OSError, ValueError, RuntimeError) as error:
@@ -103,7 +116,7 @@ def connected(address: str) -> Iterator[Client]:
                 f"no cluster with a worker at {address}: {error}",
                 "Start one (dask scheduler, dask worker), or take --cluster local.",
             ) from error
-        yield client
+        yield Connection(client, workers)
 
 
 class EmbedderOnCluster:
@@ -111,7 +124,7 @@ class EmbedderOnCluster:
 
     Parameters
     ----------
-    client
+    connection
         Of `connected`.
     job
         The model and how it runs. A precision of ``auto`` is settled by the first worker that
@@ -130,18 +143,21 @@ class EmbedderOnCluster:
         As `ecgscreen.cluster_worker.describe`.
     """
 
-    def __init__(self, client: Client, job: ClusterJob) -> None:
-        self._client = client
-        self.info: EngineInfo = _result(client.submit(describe, job, pure=False))
+    def __init__(self, connection: Connection, job: ClusterJob) -> None:
+        self._connection = connection
+        with _connection():
+            answer = connection.client.submit(describe, job, pure=False)
+        _Crew(connection).wait([answer])
+        self.info: EngineInfo = _result(answer)
         self._job = replace(job, precision=self.info.precision)
 
     def rows(self, found: Iterable[Found]) -> Generator[RecordResult, None, None]:
         """Yield rows, in no particular order; see `ecgscreen.embedding.Embedder`."""
-        return embed_on_cluster(found, self._client, self._job)
+        return embed_on_cluster(found, self._connection, self._job)
 
 
 def embed_on_cluster(
-    found: Iterable[Found], client: Client, job: ClusterJob
+    found: Iterable[Found], connection: Connection, job: ClusterJob
 ) -> Generator[RecordResult, None, None]:
     """Turn a stream of recordings into rows, in no particular order.
 
@@ -149,7 +165,7 @@ def embed_on_cluster(
     ----------
     found
         The stream; never held as a whole. Its paths are sent as absolute ones.
-    client
+    connection
         Of `connected`.
     job
         The model and how it runs.
@@ -161,52 +177,48 @@ def embed_on_cluster(
     EngineError
         If an engine fails.
     """
-    from distributed import KilledWorker, as_completed
+    from distributed import KilledWorker
 
+    client = connection.client
     chunks = _chunks(found)
     under_way: dict[Future, _Chunk] = {}
     suspects: list[_Chunk] = []
-    most, counted = 0, -math.inf
-
-    def submit() -> Iterator[Future]:
-        nonlocal most, counted
-        if time.monotonic() - counted > SECONDS_BETWEEN_COUNTS:
-            with _connection():
-                most = CHUNKS_AHEAD * max(1, len(client.nthreads()))
-            counted = time.monotonic()
-        for chunk in islice(chunks, max(0, most - len(under_way))):
-            with _connection():
-                future = client.submit(embed_chunk, job, chunk, pure=False)
-            under_way[future] = chunk
-            yield future
-
-    completed = as_completed(list(submit()), loop=client.loop)
+    crew = _Crew(connection)
     try:
-        for future in completed:
-            chunk = under_way.pop(future)
-            completed.update(list(submit()))
-            try:
-                results = _result(future)
-            except KilledWorker:
-                suspects.append(chunk)
-                continue
-            yield from results
+        while True:
+            ahead = max(0, CHUNKS_AHEAD * crew.count() - len(under_way))
+            for chunk in islice(chunks, ahead):
+                under_way[_submit(client, job, chunk)] = chunk
+            if not under_way:
+                break
+            for future in crew.wait(under_way):
+                chunk = under_way.pop(future)
+                try:
+                    results = _result(future)
+                except KilledWorker:
+                    suspects.append(chunk)
+                    continue
+                yield from results
         for chunk in suspects:
-            yield from _one_by_one(chunk, client, job)
+            yield from _one_by_one(chunk, client, job, crew)
     finally:
         with suppress(ClusterError), _connection():  # else nobody is there to give anything up
             client.cancel(list(under_way), force=True)
 
 
-def _one_by_one(chunk: _Chunk, client: Client, job: ClusterJob) -> Iterator[RecordResult]:
+def _one_by_one(
+    chunk: _Chunk, client: Client, job: ClusterJob, crew: _Crew
+) -> Iterator[RecordResult]:
     """Do a chunk again, with nothing else under way: who kills a worker now did it."""
     from distributed import KilledWorker
 
     waiting = deque(chunk)
     while waiting:
         one = waiting.popleft()
+        future = _submit(client, job, [one])
+        crew.wait([future])
         try:
-            results = _result(client.submit(embed_chunk, job, [one], pure=False))
+            results = _result(future)
         except KilledWorker as error:
             died = not_scored(
                 one.name,
@@ -217,6 +229,66 @@ def _one_by_one(chunk: _Chunk, client: Client, job: ClusterJob) -> Iterator[Reco
             yield replace(died, files=one.files)
             continue
         yield from results
+
+
+class _Crew:
+    """The workers of a cluster: how many there are, and what they have done.
+
+    Parameters
+    ----------
+    connection
+        Of `connected`.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._client, self._workers = connection.client, connection.workers
+        self._count = 0
+        self._counted = -math.inf
+        self._seen = time.monotonic()
+
+    def count(self) -> int:
+        """Return how many there are, or were a moment ago; at least 1."""
+        if time.monotonic() - self._counted > SECONDS_BETWEEN_COUNTS:
+            self._look_after()
+        return max(1, self._count)
+
+    def wait(self, futures: Iterable[Future]) -> set[Future]:
+        """Wait until one of some tasks is done; return all that are.
+
+        Raises
+        ------
+        ClusterError
+            If the scheduler is gone, or all workers are, and none has come back in time.
+        """
+        from distributed import wait
+
+        self._seen = time.monotonic()
+        tasks = list(futures)
+        while True:
+            with _connection(), self._client.as_current(), suppress(TimeoutError):
+                waited = wait(tasks, timeout=SECONDS_BETWEEN_COUNTS, return_when="FIRST_COMPLETED")
+                done: set[Future] = waited.done
+                return done
+            self._look_after()
+
+    def _look_after(self) -> None:
+        if self._workers is not None:
+            self._workers.revive()
+        with _connection():
+            self._count = len(self._client.nthreads())
+        self._counted = time.monotonic()
+        if self._count:
+            self._seen = self._counted
+        elif self._counted - self._seen > SECONDS_WITHOUT_WORKERS:
+            raise ClusterError(
+                f"the cluster has had no worker for {SECONDS_WITHOUT_WORKERS:.0f} s",
+                "Start workers, then the same command: it goes on from what is stored.",
+            )
+
+
+def _submit(client: Client, job: ClusterJob, chunk: _Chunk) -> Future:
+    with _connection():
+        return client.submit(embed_chunk, job, chunk, pure=False)
 
 
 def _result(future: Future) -> Any:

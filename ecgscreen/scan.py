@@ -308,8 +308,8 @@ def _embedder(options: ScanOptions, bundle: Bundle) -> Iterator[Embedder | None]
             batch_size=options.batch_size,
             threads=options.threads or 1,
         )
-        with connected(options.cluster) as client:
-            yield EmbedderOnCluster(client, job)
+        with connected(options.cluster) as connection:
+            yield EmbedderOnCluster(connection, job)
 
 
 def _load_engine(options: ScanOptions, bundle: Bundle) -> Engine:

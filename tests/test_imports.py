@@ -54,7 +54,7 @@ HEAVY = {
     "sentence_transformers": set(),
     "tensorrt": set(),  # by its name in a table: engines/tensorrt_build.py
     "tensorrt_rtx": set(),
-    "distributed": {"ecgscreen/cluster.py"},
+    "distributed": {"ecgscreen/cluster.py", "ecgscreen/cluster_local.py"},
     "dask": {"ecgscreen/cluster.py"},
     "wfdb": {"ecgscreen/readers/wfdb_library.py"},
     "pydicom": {"ecgscreen/readers/dicom.py"},

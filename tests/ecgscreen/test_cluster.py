@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from ecgscreen import __version__, cluster
 from ecgscreen.bundle import load_bundle
-from ecgscreen.cluster import LOCAL, EmbedderOnCluster, connected
+from ecgscreen.cluster import LOCAL, Connection, EmbedderOnCluster, connected
 from ecgscreen.cluster_worker import ClusterJob
 from ecgscreen.discover import Discovery
 from ecgscreen.errors import ClusterError, ExitCode, MissingExtraError
@@ -28,9 +27,6 @@ from ecgscreen.scan import Listener, ScanOptions, scan
 from ecgscreen.simulate import write_dataset
 from tests.ecgscreen.deadly import Deadly
 from tests.ecgscreen.reports_read import reports_of
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 N = 40
 ROOT = Path(__file__).parents[2]
@@ -49,9 +45,9 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with connected(LOCAL) as client:
-        yield client
+def connection() -> Iterator[Connection]:
+    with connected(LOCAL) as connection:
+        yield connection
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +69,10 @@ def by_path(rows: Iterator[RecordResult]) -> dict[str, tuple[str, str, bytes]]:
 
 
 @pytest.fixture(scope="module")
-def expected(client: Client, job: ClusterJob, folder: Path) -> dict[str, tuple[str, str, bytes]]:
-    rows = by_path(EmbedderOnCluster(client, job).rows(Discovery([folder])))
+def expected(
+    connection: Connection, job: ClusterJob, folder: Path
+) -> dict[str, tuple[str, str, bytes]]:
+    rows = by_path(EmbedderOnCluster(connection, job).rows(Discovery([folder])))
     assert len(rows) == N
     return rows
 
@@ -89,17 +87,20 @@ def test_the_report_is_that_of_one_process(bundle_dir: Path, folder: Path, tmp_p
 
 
 def test_a_worker_that_is_killed_costs_nothing(
-    client: Client, job: ClusterJob, folder: Path, expected: dict[str, tuple[str, str, bytes]]
+    connection: Connection,
+    job: ClusterJob,
+    folder: Path,
+    expected: dict[str, tuple[str, str, bytes]],
 ) -> None:
-    rows = EmbedderOnCluster(client, job).rows(Discovery([folder]))
+    rows = EmbedderOnCluster(connection, job).rows(Discovery([folder]))
     first = next(rows)
-    killed = next(iter(client.run(os.getpid).values()))
-    os.kill(killed, signal.SIGKILL)
+    assert connection.workers is not None
+    os.kill(connection.workers.pids[0], signal.SIGKILL)
     assert by_path(iter([first, *rows])) == expected
 
 
 def test_the_recording_that_kills_workers_is_named_and_the_others_are_scored(
-    client: Client,
+    connection: Connection,
     job: ClusterJob,
     folder: Path,
     tmp_path: Path,
@@ -107,7 +108,7 @@ def test_the_recording_that_kills_workers_is_named_and_the_others_are_scored(
 ) -> None:
     good = list(Discovery([folder]))
     deadly = replace(good[0], path=Deadly(tmp_path / "tally", 0), name="deadly.hea")
-    rows = by_path(EmbedderOnCluster(client, job).rows([*good[:3], deadly, *good[3:]]))
+    rows = by_path(EmbedderOnCluster(connection, job).rows([*good[:3], deadly, *good[3:]]))
     status, reason, _ = rows.pop("deadly.hea")
     assert (status, reason) == (Status.ERROR, SkipReason.WORKER_DIED)
     assert rows == expected
@@ -121,10 +122,10 @@ def test_the_recording_that_kills_workers_is_named_and_the_others_are_scored(
     ],
 )
 def test_a_worker_that_would_do_something_else_is_refused(
-    client: Client, job: ClusterJob, changed: dict[str, str], message: str
+    connection: Connection, job: ClusterJob, changed: dict[str, str], message: str
 ) -> None:
     with pytest.raises(ClusterError, match=message) as caught:
-        EmbedderOnCluster(client, replace(job, **changed))  # type: ignore[arg-type] # all are str
+        EmbedderOnCluster(connection, replace(job, **changed))  # type: ignore[arg-type] # all are str
     assert caught.value.advice
 
 
