@@ -147,8 +147,7 @@ class EmbedderOnCluster:
         self._connection = connection
         with _connection():
             answer = connection.client.submit(describe, job, pure=False)
-        _Crew(connection).wait([answer])
-        self.info: EngineInfo = _result(answer)
+        self.info: EngineInfo = _Crew(connection).result(answer)
         self._job = replace(job, precision=self.info.precision)
 
     def rows(self, found: Iterable[Found]) -> Generator[RecordResult, None, None]:
@@ -194,7 +193,7 @@ def embed_on_cluster(
             for future in crew.wait(under_way):
                 chunk = under_way.pop(future)
                 try:
-                    results = _result(future)
+                    results = crew.result(future)
                 except KilledWorker:
                     suspects.append(chunk)
                     continue
@@ -215,10 +214,8 @@ def _one_by_one(
     waiting = deque(chunk)
     while waiting:
         one = waiting.popleft()
-        future = _submit(client, job, [one])
-        crew.wait([future])
         try:
-            results = _result(future)
+            results = crew.result(_submit(client, job, [one]))
         except KilledWorker as error:
             died = not_scored(
                 one.name,
@@ -271,6 +268,24 @@ class _Crew:
                 return done
             self._look_after()
 
+    def result(self, future: Future) -> Any:  # whatever the task returns
+        """Wait for what a task gives; what it raises ends the scan, as a sentence.
+
+        Also of a task that is done: its result may be lost with the worker that has it, and is
+        computed again.
+        """
+        self._seen = time.monotonic()
+        while True:
+            try:
+                with _connection(), suppress(TimeoutError):
+                    return future.result(timeout=SECONDS_BETWEEN_COUNTS)
+            except (ImportError, AttributeError) as error:
+                raise ClusterError(
+                    f"a worker of the cluster cannot run ecgscreen: {error}",
+                    "Install the same version of ecgscreen there.",
+                ) from error
+            self._look_after()
+
     def _look_after(self) -> None:
         if self._workers is not None:
             self._workers.revive()
@@ -289,18 +304,6 @@ class _Crew:
 def _submit(client: Client, job: ClusterJob, chunk: _Chunk) -> Future:
     with _connection():
         return client.submit(embed_chunk, job, chunk, pure=False)
-
-
-def _result(future: Future) -> Any:
-    """Return what a task gave; what ended it ends the scan, as a sentence."""
-    with _connection():
-        try:
-            return future.result()
-        except (ImportError, AttributeError) as error:
-            raise ClusterError(
-                f"a worker of the cluster cannot run ecgscreen: {error}",
-                "Install the same version of ecgscreen there.",
-            ) from error
 
 
 @contextmanager
