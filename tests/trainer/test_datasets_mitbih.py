@@ -185,7 +185,7 @@ def test_the_set_speaks_of_what_was_annotated_and_of_nothing_else(record: Path) 
     # Bradycardia, fascicular block and infarction were not looked for.
     assert not {"SBRAD", "LAFB", "CD", "any:BBB", "MI", "STTC"} & set(labelled.annotated)
     assert {"SR", "AFLT", "BIGU", "TRIGU", "SVTAC", "WPW"} <= set(labelled.annotated)
-    with pytest.raises(UsageError, match="1 classes"):
+    with pytest.raises(UsageError, match="for 1 class of"):
         classes_of(labelled, vocabulary, "superclass")
     with pytest.raises(UsageError, match="nonsense") as error:
         classes_of(labelled, vocabulary, "nonsense")
