@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Annotated
 
 import typer
@@ -31,6 +30,8 @@ def verify_run(
     Hashes are computed again, some recordings scored again; exit code 5 says that something
     differs.
     """
+    import secrets
+
     from ecgscreen.score_again import Again
     from ecgscreen.verify_run import verify_run as verify
 
