@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import lzma
 import tarfile
 import warnings
 import zipfile
@@ -67,7 +68,7 @@ def write_zip(rng: Random, folder: Path) -> None:
 def write_tar(rng: Random, folder: Path) -> None:
     """A tar, packed or not, with links and devices; spoiled half of the time."""
     buffer = io.BytesIO()
-    suffix = rng.choice(("", "", "gz", "bz2"))
+    suffix = rng.choice(("", "", "gz", "bz2", "xz"))
     with tarfile.open(fileobj=buffer, mode="w", format=rng.choice((0, 1, 2))) as archive:
         for name, content in _members(rng):
             info = tarfile.TarInfo(name or "a")
@@ -87,8 +88,10 @@ def write_tar(rng: Random, folder: Path) -> None:
         content = spoil_bytes(rng, content[:1024]) + content[1024:]
     if suffix == "gz":
         content = gzip.compress(content, 1, mtime=0)
-    elif suffix:
+    elif suffix == "bz2":
         content = bz2.compress(content, 1)
+    elif suffix:
+        content = lzma.compress(content, preset=0)
     if rng.random() < 0.2:
         content = spoil_bytes(rng, content)
     (folder / f"night.tar{'.' * bool(suffix)}{suffix}").write_bytes(content)

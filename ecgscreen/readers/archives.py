@@ -10,8 +10,6 @@ file, or leads out of the archive by its name, is refused. Archives in archives 
 from __future__ import annotations
 
 import atexit
-import bz2
-import gzip
 import lzma
 import os
 import re
@@ -26,10 +24,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from ecgscreen.readers.compressed_tar import COMPRESSED, unpack_tar
 from ecgscreen.readers.files import InsideFile
 from ecgscreen.readers.formats import HEAD_BYTES
 from ecgscreen.readers.opened import not_noting
@@ -54,7 +54,7 @@ _CHUNK = 1 << 20
 _HEADER = ".hea"
 _WHOLE = frozenset({".hea", ".json", ".h5", ".hdf5"})
 """Told apart by more than their beginnings."""
-_SUFFIX = re.compile(r"\.(?:zip|tar|tgz|tar\.gz|tar\.bz2)(?=/|$)", re.IGNORECASE)
+_SUFFIX = re.compile(r"\.(?:zip|tar(?:\.(?:gz|bz2|xz))?|tgz|tbz2|txz)(?=/|$)", re.IGNORECASE)
 _BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -323,8 +323,8 @@ class _Zip:
 class _Tar:
     def __init__(self, source: BufferedReader, size: int, suffix: str) -> None:
         self._file: IO[bytes] = source
-        if suffix in {".gz", ".tgz", ".bz2"}:
-            self._file = _decompressed(source, size, suffix)
+        if suffix in COMPRESSED:
+            self._file = unpack_tar(source, suffix, partial(_check_unpacked, size))
             source.close()
         self._places: dict[str, int] = {}
         listing = _Listing(size)
@@ -423,28 +423,6 @@ def _is_plain_name(name: str) -> bool:
     )
 
 
-def _decompressed(packed: BufferedReader, archive_bytes: int, suffix: str) -> IO[bytes]:
-    """Unpack a compressed tar into a file without a name."""
-    most = min(MAX_UNPACKED_BYTES, max(RATIO_COUNTS_FROM, MAX_RATIO * archive_bytes))
-    target: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the archive
-    try:
-        with bz2.BZ2File(packed) if suffix == ".bz2" else gzip.GzipFile(fileobj=packed) as source:
-            while chunk := source.read(_CHUNK):
-                if target.tell() + len(chunk) > most:
-                    raise _too_large(f"more than {most} bytes unpacked of {archive_bytes}", most)
-                target.write(chunk)
-        target.seek(0)
-    except OSError as error:
-        target.close()
-        if error.errno is None:  # gzip and bz2 say so of damaged content
-            raise tarfile.ReadError from error
-        raise
-    except BaseException:
-        target.close()
-        raise
-    return target
-
-
 def _zip_directory_bytes(source: BufferedReader, size: int) -> int:
     """Size of a zip's table of contents as its end record says (APPNOTE 4.3.16, 4.3.14)."""
     tail_bytes = min(size, 22 + 65_535 + 20)
@@ -462,6 +440,12 @@ def _zip_directory_bytes(source: BufferedReader, size: int) -> int:
             n_bytes = int.from_bytes(record[40:48], "little")
     source.seek(0)
     return n_bytes
+
+
+def _check_unpacked(archive_bytes: int, n_bytes: int) -> None:
+    most = min(MAX_UNPACKED_BYTES, max(RATIO_COUNTS_FROM, MAX_RATIO * archive_bytes))
+    if n_bytes > most:
+        raise _too_large(f"more than {most} bytes unpacked of {archive_bytes}", most)
 
 
 def _too_large(found: str, limit: int) -> RecordingError:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import lzma
 import stat
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,7 +27,17 @@ from ecgscreen.simulate.wfdb_writer import write_wfdb
 from tests.ecgscreen.formats.tables import write_csv
 
 HEART = simulate(SimulationSettings(Rhythm.SINUS, sampling_rate=100.0)).recording
-FORMS = ("night.zip", "night.tar", "night.tar.gz", "night.tgz", "night.tar.bz2")
+MODES = {
+    ".tar": "w",
+    ".gz": "w:gz",
+    ".tgz": "w:gz",
+    ".bz2": "w:bz2",
+    ".tbz2": "w:bz2",
+    ".xz": "w:xz",
+    ".txz": "w:xz",
+}
+TARS = tuple(f"night{'.tar' * (suffix in {'.gz', '.bz2', '.xz'})}{suffix}" for suffix in MODES)
+FORMS = ("night.zip", *TARS)
 
 
 @pytest.fixture(autouse=True)
@@ -62,8 +74,7 @@ def pack(loose: Path, path: Path) -> Path:
             for file in files:
                 archive.write(file, str(file.relative_to(loose)))
     else:
-        mode = {".gz": "w:gz", ".tgz": "w:gz", ".bz2": "w:bz2"}.get(path.suffix, "w")
-        with tarfile.open(path, mode) as tar:  # type: ignore[call-overload] # a mode is a text
+        with tarfile.open(path, MODES[path.suffix]) as tar:  # type: ignore[call-overload] # a text
             for file in files:
                 tar.add(file, f"./{file.relative_to(loose)}")
     return path
@@ -147,6 +158,29 @@ def record() -> list[tuple[str, bytes]]:
     with tempfile.TemporaryDirectory() as folder:
         header = write_wfdb(HEART, Path(folder), "rec")
         return [(name, header.with_name(name).read_bytes()) for name in ("rec.hea", "rec.dat")]
+
+
+def with_largest_dictionary(packed: bytes) -> bytes:
+    """The same with 4 GiB asked for (The .xz File Format 1.2.1, 3.1 and 5.3.1)."""
+    header = bytearray(packed[12:24])
+    header[4] = 40
+    header[8:] = zlib.crc32(header[:8]).to_bytes(4, "little")
+    return packed[:12] + header + packed[24:]
+
+
+def test_xz_of_several_streams_and_one_that_asks_for_too_much(loose: Path, tmp_path: Path) -> None:
+    plain = pack(loose, tmp_path / "night.tar")
+    content = plain.read_bytes()
+    plain.unlink()
+    half = len(content) // 2
+    packed = lzma.compress(content[:half]) + bytes(8) + lzma.compress(content[half:]) + bytes(4)
+    (tmp_path / "night.tar.xz").write_bytes(packed)
+    assert len([read(each) for each in found_in(tmp_path)]) == 4
+    (tmp_path / "night.tar.xz").write_bytes(with_largest_dictionary(lzma.compress(content)))
+    (refused,) = found_in(tmp_path)
+    assert refused.problem is not None
+    assert refused.problem.reason is SkipReason.TOO_LARGE
+    assert "134217728 bytes of memory" in refused.problem.detail
 
 
 @pytest.mark.parametrize(
