@@ -71,6 +71,8 @@ class OpenVINOEngine:
             "INFERENCE_PRECISION_HINT": precision,
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": threads,
+            # Bound to cores, the threads of several processes would all be bound to the first ones.
+            "ENABLE_CPU_PINNING": False,
         }
         try:
             model = core.read_model(onnx, b"")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,6 +134,15 @@ def test_engines_agree(
     reference = load_engine("pytorch", onnx_bytes, precision="f32").embed(*batch)
     found = load_engine(name, onnx_bytes, precision=precision).embed(*batch)
     assert np.abs(found - reference).max() < (1e-4 if precision == "f32" else 1e-2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say it")
+def test_no_thread_is_bound_to_a_core(onnx_bytes: bytes, batch: Batch) -> None:
+    engine = load_engine("openvino", onnx_bytes, batch_size=4, threads=1)
+    engine.embed(*batch)
+    threads = [int(entry.name) for entry in Path("/proc/self/task").iterdir()]
+    assert len(threads) > 1
+    assert all(os.sched_getaffinity(thread) == os.sched_getaffinity(0) for thread in threads)
 
 
 def test_info_says_what_runs(engine_and_precision: tuple[str, str], onnx_bytes: bytes) -> None:
