@@ -224,7 +224,8 @@ def test_the_commands_of_the_quick_start_do_what_it_says(
         finally:
             signal.signal(signal.SIGTERM, before)
         assert int(end.value.code or 0) == expected, line
-    for name in ("screening/report.html", "strip.svg", "changes.html", "study/report.html"):
+    reports = ("screening/report.html", "study/report.html")
+    for name in (*reports, "strip.svg", "strip.png", "changes.html"):
         assert (tmp_path / name).is_file(), name
     assert "tuesday/" in (tmp_path / "screening" / "report.csv").read_text(encoding="utf-8")
     assert "tuesday/" not in (tmp_path / "study" / "report.csv").read_text(encoding="utf-8")

@@ -60,6 +60,7 @@ HEAVY = {
     "pydicom": {"ecgscreen/readers/dicom.py"},
     "edfio": {"ecgscreen/readers/edf.py"},
     "ecgdatakit": {"ecgscreen/readers/vendor.py"},
+    "PIL": {"ecgscreen/strip/png.py"},
     "pandas": set(),
     "scipy": set(),
 }

@@ -19,21 +19,18 @@ def show(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Write an SVG here, instead of drawing in the terminal."),
+        typer.Option("--out", help="Write an SVG or a PNG here, not to the terminal."),
     ] = None,
     start: Annotated[float, typer.Option(min=0, help="Where to begin, in seconds.")] = 0.0,
     language: Language = "en",
 ) -> None:
     """Draw ten seconds of a recording, as it came."""
     from ecgscreen.publish import check_file_can_be, publish_bytes, storing
-    from ecgscreen.strip import cut_pieces, draw_strip, terminal_strip
+    from ecgscreen.strip import cut_pieces, draw_png, draw_strip, terminal_strip
 
-    if out is not None and out.suffix.casefold() != ".svg":
-        raise UsageError(
-            f"{out}: only SVG is written, expected a name that ends in .svg",
-            "A browser opens it, prints it and makes a picture of it.",
-        )
     if out is not None:
+        if out.suffix.casefold() not in {".svg", ".png"}:
+            raise UsageError(f"{out}: expected a name that ends in .svg or .png")
         check_file_can_be(out)
     recording = open_record(record)
     if out is None:
@@ -43,9 +40,14 @@ def show(
         width = Console().width if sys.stdout.isatty() else 160
         _print(terminal_strip(recording, width, start, language))
         return
-    drawing = draw_strip(cut_pieces(recording, start), record.name, language)
+    segment = cut_pieces(recording, start)
+    if out.suffix.casefold() == ".png":
+        content = draw_png(segment, record.name, language)
+    else:
+        drawing = draw_strip(segment, record.name, language)
+        content = f'<?xml version="1.0" encoding="UTF-8"?>\n{drawing}\n'.encode()
     with storing(out):
-        publish_bytes(out, f'<?xml version="1.0" encoding="UTF-8"?>\n{drawing}\n'.encode())
+        publish_bytes(out, content)
 
 
 def _print(lines: list[str]) -> None:
@@ -55,6 +57,6 @@ def _print(lines: list[str]) -> None:
     except UnicodeEncodeError as error:
         raise UsageError(
             f"this terminal writes {sys.stdout.encoding}, which has no braille dots",
-            "Set a UTF-8 locale, or give --out FILE.svg.",
+            "Set a UTF-8 locale, or give --out with a name that ends in .svg or .png.",
         ) from error
     typer.echo(text)

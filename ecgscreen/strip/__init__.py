@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecgscreen.strip.png import draw_png
 from ecgscreen.strip.segment import STRIP_S, Segment, cut_pieces, cut_segment
 from ecgscreen.strip.svg import PAPER_DEFINITION, draw_strip
 from ecgscreen.strip.terminal import terminal_strip
@@ -12,6 +13,7 @@ __all__ = [
     "Segment",
     "cut_pieces",
     "cut_segment",
+    "draw_png",
     "draw_strip",
     "terminal_strip",
 ]

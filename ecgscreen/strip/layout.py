@@ -165,6 +165,32 @@ def lay_out(segment: Segment) -> Layout:
     )
 
 
+def pulses(layout: Layout) -> list[tuple[tuple[int, int], ...]]:
+    """The calibration pulse before each row, corner by corner; none where heights mean nothing."""
+    if layout.gain is None:
+        return []
+    top = round(PULSE_S * SPEED * MM)
+    begin = (LEFT - top) // 2
+    end, height = begin + top, round(PULSE_MV * layout.gain * MM)
+    return [
+        (
+            *((0, y), (begin, y), (begin, y - height)),
+            *((end, y - height), (end, y), (end + begin - MM, y)),
+        )
+        for y in layout.baselines
+    ]
+
+
+def column_marks(layout: Layout) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Short bars where one lead ends and the next begins: their upper and lower ends."""
+    first_row = [trace for trace in layout.traces if trace.baseline == layout.baselines[0]]
+    return [
+        ((round(trace.left), y - 2 * MM), (round(trace.left), y + 2 * MM))
+        for y in layout.baselines[:-1]
+        for trace in first_row[1:]
+    ]
+
+
 def _rows(segment: Segment) -> list[list[_Cell]]:
     n_columns = len(ROWS[0])
     edges = [round(column * segment.n_samples / n_columns) for column in range(n_columns + 1)]

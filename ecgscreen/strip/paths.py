@@ -25,23 +25,23 @@ def short_paths(curves: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]
     A text a curve, empty where nothing is finite. No finite sample lies further than
     `TOLERANCE`, and the rounding to whole units, from its path.
     """
-    runs = [(index, *run) for index, (x, y) in enumerate(curves) for run in _runs(x, y)]
+    gapless = [(index, *run) for index, (x, y) in enumerate(curves) for run in runs(x, y)]
     paths = [""] * len(curves)
-    if not runs:
+    if not gapless:
         return paths
-    y_all = np.concatenate([y for _, _, y in runs])
-    ends = np.cumsum([len(y) for _, _, y in runs])
+    y_all = np.concatenate([y for _, _, y in gapless])
+    ends = np.cumsum([len(y) for _, _, y in gapless])
     keep = _knots(y_all, ends)
-    for (index, x, y), end in zip(runs, ends.tolist(), strict=True):
+    for (index, x, y), end in zip(gapless, ends.tolist(), strict=True):
         kept = keep[end - len(y) : end]
         paths[index] += _path(x[kept], y[kept])
     return paths
 
 
-def _runs(
+def runs(
     x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Split a curve where it has gaps."""
+    """Split a curve, x and y of shape (n,), where y has gaps."""
     finite = np.isfinite(y)
     if finite.all():
         return [(x, y)] if len(y) else []

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 
-from ecgscreen.acquired import acquired_text
 from ecgscreen.results import printable
-from ecgscreen.strip.layout import (
-    LEFT,
-    MM,
-    NAME_SIZE,
-    PULSE_MV,
-    PULSE_S,
-    SPEED,
-    Layout,
-    Trace,
-    lay_out,
-)
+from ecgscreen.strip.labels import SMALL_SIZE, Label, labels
+from ecgscreen.strip.layout import MM, Layout, column_marks, lay_out, pulses
 from ecgscreen.strip.paths import short_paths
 from ecgscreen.strip.segment import Segment
 from ecgscreen.strip.words import STRIP_WORDS, StripWords
@@ -33,8 +25,6 @@ PAPER_DEFINITION = (
 """Squares of 1 and 5 mm. A page with several strips has it once."""
 
 _PAPER_COLOUR = "#fffbfa"
-_SMALL_TEXT = 56
-_LONGEST_NAME = 90
 
 
 def draw_strip(
@@ -116,14 +106,15 @@ def strip_content(layout: Layout, name: str, words: StripWords, behind: str = ""
         SVG elements between the squares and the traces.
     """
     width, height = layout.width, layout.height
+    marks = "".join(map(_corners, column_marks(layout)))
     return "".join(
         [
             f'<rect width="{width}" height="{height}" fill="{_PAPER_COLOUR}"/>',
             f'<rect width="{width}" height="{height}" fill="url(#{PAPER_ID})"/>',
             behind,
             *_traces(layout),
-            *_column_marks(layout),
-            *_texts(layout, printable(name), words),
+            f'<path d="{marks}" stroke="#555" stroke-width="4"/>',
+            *_texts(layout, name, words),
         ]
     )
 
@@ -134,7 +125,7 @@ def _traces(layout: Layout) -> list[str]:
     ink = '<g fill="none" stroke="#111" stroke-width="6" stroke-linejoin="round" '
     return [
         ink + 'stroke-linecap="round">',
-        *_pulses(layout),
+        *(f'<path d="{_corners(pulse)}"/>' for pulse in pulses(layout)),
         *(
             f'<path data-lead="{trace.lead}" d="{path}"/>'
             for trace, path in zip(drawn, paths, strict=True)
@@ -144,94 +135,27 @@ def _traces(layout: Layout) -> list[str]:
     ]
 
 
-def _pulses(layout: Layout) -> list[str]:
-    """The calibration pulse before each row; none where a height means nothing."""
-    if layout.gain is None:
-        return []
-    pulse = round(PULSE_MV * layout.gain * MM)
-    top = round(PULSE_S * SPEED * MM)
-    side = (LEFT - top) // 2
-    return [
-        f'<path d="M0 {baseline}h{side}v-{pulse}h{top}v{pulse}h{side - MM}"/>'
-        for baseline in layout.baselines
-    ]
-
-
-def _column_marks(layout: Layout) -> list[str]:
-    """A short bar where one lead ends and the next begins."""
-    first_row = [trace for trace in layout.traces if trace.baseline == layout.baselines[0]]
-    marks = "".join(
-        f"M{round(trace.left)} {baseline - 2 * MM}v{4 * MM}"
-        for baseline in layout.baselines[:-1]
-        for trace in first_row[1:]
-    )
-    return [f'<path d="{marks}" stroke="#555" stroke-width="4"/>']
+def _corners(points: Sequence[tuple[int, int]]) -> str:
+    """A path along lines that are level or upright."""
+    path = f"M{points[0][0]} {points[0][1]}"
+    for (x, y), (next_x, next_y) in pairwise(points):
+        path += f"h{next_x - x}" if next_y == y else f"v{next_y - y}"
+    return path
 
 
 def _texts(layout: Layout, name: str, words: StripWords) -> list[str]:
     # A rim in the paper's colour keeps letters readable on the squares.
     group = (
-        f'<g font-family="Arial,Helvetica,sans-serif" font-size="{_SMALL_TEXT}" fill="#111" '
+        f'<g font-family="Arial,Helvetica,sans-serif" font-size="{SMALL_SIZE}" fill="#111" '
         f'stroke="{_PAPER_COLOUR}" stroke-width="14" paint-order="stroke" stroke-linejoin="round">'
     )
-    if len(name) > _LONGEST_NAME:
-        # The end tells files apart.
-        name = f"…{name[-_LONGEST_NAME:]}"
-    lower = layout.height - 2 * MM
-    return [
-        group,
-        _text(2 * MM, 4 * MM, name),
-        _text(layout.width - 2 * MM, 4 * MM, _seconds(layout.segment, words), anchor="end"),
-        _text(2 * MM, lower, _scale(layout, words)),
-        *(part for trace in layout.traces for part in _names(trace, words)),
-        "</g>",
-    ]
+    return [group, *map(_text, labels(layout, name, words)), "</g>"]
 
 
-def _names(trace: Trace, words: StripWords) -> list[str]:
-    name = _text(trace.left + MM, trace.name_y, trace.lead, size=NAME_SIZE, bold=True)
-    if trace.y is None:
-        missing = words.not_recorded
-    elif not (trace.y == trace.y).any():
-        missing = words.no_valid_sample
-    else:
-        return [name]
-    return [name, _text(trace.left + MM, trace.baseline + MM, missing)]
-
-
-def _seconds(segment: Segment, words: StripWords) -> str:
-    return words.of_recording.format(
-        start=words.number(segment.start_s, 6),
-        end=words.number(segment.start_s + segment.duration_s, 6),
-        length=words.number(segment.recording_s, 6),
-    )
-
-
-def _scale(layout: Layout, words: StripWords) -> str:
-    gain = layout.gain
-    parts = [
-        f"{SPEED} mm/s",
-        words.amplitude_unknown if gain is None else f"{words.number(gain)} mm/mV",
-        words.no_filter,
-        f"{words.number(layout.segment.sampling_rate, 6)} Hz",
-    ]
-    if layout.segment.acquired is not None:
-        parts.append(words.acquired.format(when=acquired_text(layout.segment.acquired)))
-    return " · ".join([*parts, *([words.cut_off] if layout.cut_off else [])])
-
-
-def _text(
-    x: float,
-    y: float,
-    content: str,
-    *,
-    anchor: str = "start",
-    size: int = _SMALL_TEXT,
-    bold: bool = False,
-) -> str:
-    attributes = f' text-anchor="{anchor}"' if anchor != "start" else ""
-    if size != _SMALL_TEXT:
-        attributes += f' font-size="{size}"'
-    if bold:
+def _text(label: Label) -> str:
+    attributes = ' text-anchor="end"' if label.at_end else ""
+    if label.size != SMALL_SIZE:
+        attributes += f' font-size="{label.size}"'
+    if label.bold:
         attributes += ' font-weight="bold"'
-    return f'<text x="{round(x)}" y="{round(y)}"{attributes}>{escape(content)}</text>'
+    return f'<text x="{label.x}" y="{label.y}"{attributes}>{escape(label.text)}</text>'

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from ecgscreen.cli import app
@@ -44,10 +45,19 @@ def test_out_writes_an_svg_for_its_owner(record: Path, tmp_path: Path) -> None:
     assert "kein Filter" in out.read_text(encoding="utf-8")
 
 
+def test_out_writes_a_png_in_true_size(record: Path, tmp_path: Path) -> None:
+    out = tmp_path / "strip.png"
+    assert show(record, "--out", out).output == ""
+    assert out.stat().st_mode & 0o777 == 0o600
+    with Image.open(out) as picture:
+        width_mm = picture.width / picture.info["dpi"][0] * 25.4
+        assert width_mm == pytest.approx(15 + 250 + 5, rel=0.001)
+
+
 def test_what_cannot_be_is_a_sentence(record: Path, tmp_path: Path) -> None:
-    png = show(record, "--out", tmp_path / "a.png")
-    assert isinstance(png.exception, UsageError)
-    assert "only SVG is written" in png.exception.message
+    photo = show(record, "--out", tmp_path / "a.jpg")
+    assert isinstance(photo.exception, UsageError)
+    assert "ends in .svg or .png" in photo.exception.message
     record.with_name("short.hea").write_text("short 1 500 5000\nshort.dat 16 1000 16 0 0 0 0 I\n")
     for name, reason in (
         ("short.hea", SkipReason.NO_SIGNAL_FILE),

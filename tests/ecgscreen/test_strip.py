@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -8,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from ecgscreen.recording import LEADS, Recording
 from ecgscreen.simulate import Rhythm, SimulationSettings, simulate
-from ecgscreen.strip import PAPER_DEFINITION, cut_segment, draw_strip, terminal_strip
+from ecgscreen.strip import PAPER_DEFINITION, cut_segment, draw_png, draw_strip, png, terminal_strip
 from ecgscreen.strip.layout import LARGEST_HEIGHT, MM, Layout, lay_out
 from ecgscreen.strip.paths import TOLERANCE, short_paths
+from ecgscreen.strip.png import PIXELS_A_MM
 from ecgscreen.strip.words import STRIP_WORDS
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -239,3 +242,48 @@ def test_real_recordings_fit_at_the_standard_gain(data_dir: Path) -> None:
         gains.append(layout.gain)
         assert max(bottom for *_, bottom in reach(layout)) < layout.height
     assert gains.count(10) >= 50
+
+
+def dark(content: bytes) -> NDArray[np.bool_]:
+    """Where a PNG has ink: bool, shape (height, width)."""
+    with Image.open(io.BytesIO(content)) as picture:
+        return np.asarray(picture.convert("L")) < 80
+
+
+def test_a_png_has_its_traces_where_the_layout_has_them() -> None:
+    signal = np.zeros((12, 5000))
+    signal[LEADS.index("V1"), 3000:3500] = 1.0
+    segment = cut_segment(recording(signal))
+    layout = lay_out(segment)
+    ink = dark(draw_png(segment, "a.hea"))
+    mm = PIXELS_A_MM
+    assert ink.shape == (layout.height * mm // MM, layout.width * mm // MM)
+    baseline = layout.baselines[0] * mm // MM
+    high, wide = baseline - 10 * mm, slice((15 + 151) * mm, (15 + 174) * mm)
+    assert ink[high - 1 : high + 2, wide].any(axis=0).all(), "1 mV is 10 mm high, 1 s 25 mm wide"
+    assert not ink[high + 3 : baseline - 3, wide].any(), "under it there is nothing"
+    assert ink[high - 1 : high + 2, 6 * mm : 9 * mm].any(axis=0).all(), "the pulse"
+
+
+def test_a_png_has_gaps_single_samples_and_no_pulse_without_a_unit() -> None:
+    signal = np.full((12, 5000), np.nan)
+    signal[1, 10] = 0.0
+    mm = PIXELS_A_MM
+    for known in (True, False):
+        segment = cut_segment(recording(signal, known=known))
+        ink = dark(draw_png(segment, "a.hea"))
+        baseline = lay_out(segment).baselines[1] * mm // MM
+        dot = slice(15 * mm + 2, 15 * mm + 6)
+        assert ink[baseline - 1 : baseline + 2, dot].any()
+        assert ink[baseline - 9 * mm, 4 * mm : 11 * mm].any() is np.bool_(known)
+
+
+def test_a_png_without_the_fonts_of_matplotlib_is_written_in_ascii(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    segment = cut_segment(recording(SIMULATED.signal[:2], LEADS[:2]))
+    with_letters = draw_png(segment, "Übung.hea", "de")
+    monkeypatch.setattr(png, "find_spec", lambda name: None)
+    without = draw_png(segment, "Übung.hea", "de")
+    assert dark(without)[: 5 * PIXELS_A_MM].any()
+    assert without != with_letters
