@@ -9,114 +9,31 @@ recording that it dies of again is the culprit, and becomes a row that says so.
 
 from __future__ import annotations
 
-import logging
-import math
-import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import CancelledError
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ecgscreen.cluster_local import LocalWorkers, local_cluster
+from ecgscreen.cluster_connection import Connection, Crew, noticing_loss
 from ecgscreen.cluster_worker import ClusterJob, describe, embed_chunk
 from ecgscreen.discover import Found
-from ecgscreen.errors import ClusterError, MissingExtraError
+from ecgscreen.errors import ClusterError
+from ecgscreen.packing import pack_found, unpack_rows
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored
 from engines.base import EngineInfo
-from engines.processor import usable_cores
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-LOCAL = "local"
-"""The address that means: a cluster of processes on this machine, for as long as the scan."""
 CHUNK_RECORDS = 256
 """Recordings of a task: a second of work, against some milliseconds that a task costs."""
 CHUNKS_AHEAD = 2
 """Tasks under way a worker: one is done while the next waits, and memory stays bounded."""
-SECONDS_TO_CONNECT = 30
-"""In which the scheduler has to answer, and the first worker to be there."""
-SECONDS_BETWEEN_COUNTS = 1.0
-"""After which the workers are counted again: they may come and go during a scan."""
-SECONDS_WITHOUT_WORKERS = 180.0
-"""After which a cluster whose workers are all gone is given up."""
-LOCAL_DEATHS = 1
-"""How many deaths of a worker a task of a local cluster outlives, as everywhere in ecgscreen."""
 
 _Chunk = list[Found]
-
-
-@dataclass(frozen=True)
-class Connection:
-    """To a cluster.
-
-    Attributes
-    ----------
-    client
-        Dask's.
-    workers
-        Those that were started here, None where the site has its own.
-    """
-
-    client: Client
-    workers: LocalWorkers | None = None
-
-
-@contextmanager
-def connected(address: str) -> Iterator[Connection]:
-    """Connect to a cluster, or start one.
-
-    Parameters
-    ----------
-    address
-        Of the scheduler (``tcp://host:8786``, ``tls://...``), or `LOCAL`.
-
-    Yields
-    ------
-    The connection; when it ends, what is under way is given up, and a cluster that was started
-    here ends.
-
-    Raises
-    ------
-    MissingExtraError
-        If distributed is not installed.
-    ClusterError
-        If nobody answers, or there is no worker.
-    """
-    try:
-        import distributed
-    except ImportError as error:
-        raise MissingExtraError(
-            "--cluster needs the package distributed", "pip install 'ecgscreen[cluster]'"
-        ) from error
-    import dask
-
-    # What the connection tells of workers that come and go is no news for the terminal.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with ExitStack() as stack:
-        stack.enter_context(
-            dask.config.set({"distributed.scheduler.allowed-failures": LOCAL_DEATHS})
-        )
-        at: Any = address
-        workers = None
-        try:
-            if address == LOCAL:
-                # Of processes: a thread would wait for the others at every line of Python.
-                at, workers = stack.enter_context(local_cluster(usable_cores()))
-            client = stack.enter_context(
-                distributed.Client(at, timeout=SECONDS_TO_CONNECT, set_as_default=False)
-            )
-            client.wait_for_workers(1, timeout=SECONDS_TO_CONNECT)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise ClusterError(
-                f"no cluster with a worker at {address}: {error}",
-                "Start one (dask scheduler, dask worker), or take --cluster local.",
-            ) from error
-        yield Connection(client, workers)
 
 
 class EmbedderOnCluster:
@@ -125,7 +42,7 @@ class EmbedderOnCluster:
     Parameters
     ----------
     connection
-        Of `connected`.
+        Of `ecgscreen.cluster_connection.connected`.
     job
         The model and how it runs. A precision of ``auto`` is settled by the first worker that
         answers, for all: rows of one run must not depend on which machine made them.
@@ -144,10 +61,22 @@ class EmbedderOnCluster:
     """
 
     def __init__(self, connection: Connection, job: ClusterJob) -> None:
+        from distributed import KilledWorker
+
         self._connection = connection
-        with _connection():
-            answer = connection.client.submit(describe, job, pure=False)
-        self.info: EngineInfo = _Crew(connection).result(answer)
+        # Whoever was started here loads the engine meanwhile.
+        n_asked = 1 if connection.workers is None else len(connection.workers.pids)
+        with noticing_loss():
+            answer, *_others = [
+                connection.client.submit(describe, job, pure=False) for _ in range(n_asked)
+            ]
+        try:
+            self.info: EngineInfo = Crew(connection).result(answer)
+        except KilledWorker as error:
+            raise ClusterError(
+                f"workers of the cluster died while they loaded the engine {job.engine}",
+                "If memory ran out, take fewer workers; else try --engine or --precision.",
+            ) from error
         self._job = replace(job, precision=self.info.precision)
 
     def rows(self, found: Iterable[Found]) -> Generator[RecordResult, None, None]:
@@ -165,7 +94,7 @@ def embed_on_cluster(
     found
         The stream; never held as a whole. Its paths are sent as absolute ones.
     connection
-        Of `connected`.
+        Of `ecgscreen.cluster_connection.connected`.
     job
         The model and how it runs.
 
@@ -182,7 +111,7 @@ def embed_on_cluster(
     chunks = _chunks(found)
     under_way: dict[Future, _Chunk] = {}
     suspects: list[_Chunk] = []
-    crew = _Crew(connection)
+    crew = Crew(connection)
     try:
         while True:
             ahead = max(0, CHUNKS_AHEAD * crew.count() - len(under_way))
@@ -197,16 +126,16 @@ def embed_on_cluster(
                 except KilledWorker:
                     suspects.append(chunk)
                     continue
-                yield from results
+                yield from unpack_rows(results)
         for chunk in suspects:
             yield from _one_by_one(chunk, client, job, crew)
     finally:
-        with suppress(ClusterError), _connection():  # else nobody is there to give anything up
+        with suppress(ClusterError), noticing_loss():  # else nobody is there to give anything up
             client.cancel(list(under_way), force=True)
 
 
 def _one_by_one(
-    chunk: _Chunk, client: Client, job: ClusterJob, crew: _Crew
+    chunk: _Chunk, client: Client, job: ClusterJob, crew: Crew
 ) -> Iterator[RecordResult]:
     """Do a chunk again, with nothing else under way: who kills a worker now did it."""
     from distributed import KilledWorker
@@ -225,99 +154,12 @@ def _one_by_one(
             )
             yield replace(died, files=one.files)
             continue
-        yield from results
-
-
-class _Crew:
-    """The workers of a cluster: how many there are, and what they have done.
-
-    Parameters
-    ----------
-    connection
-        Of `connected`.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self._client, self._workers = connection.client, connection.workers
-        self._count = 0
-        self._counted = -math.inf
-        self._seen = time.monotonic()
-
-    def count(self) -> int:
-        """Return how many there are, or were a moment ago; at least 1."""
-        if time.monotonic() - self._counted > SECONDS_BETWEEN_COUNTS:
-            self._look_after()
-        return max(1, self._count)
-
-    def wait(self, futures: Iterable[Future]) -> set[Future]:
-        """Wait until one of some tasks is done; return all that are.
-
-        Raises
-        ------
-        ClusterError
-            If the scheduler is gone, or all workers are, and none has come back in time.
-        """
-        from distributed import wait
-
-        self._seen = time.monotonic()
-        tasks = list(futures)
-        while True:
-            with _connection(), self._client.as_current(), suppress(TimeoutError):
-                waited = wait(tasks, timeout=SECONDS_BETWEEN_COUNTS, return_when="FIRST_COMPLETED")
-                done: set[Future] = waited.done
-                return done
-            self._look_after()
-
-    def result(self, future: Future) -> Any:  # whatever the task returns
-        """Wait for what a task gives; what it raises ends the scan, as a sentence.
-
-        Also of a task that is done: its result may be lost with the worker that has it, and is
-        computed again.
-        """
-        self._seen = time.monotonic()
-        while True:
-            try:
-                with _connection(), suppress(TimeoutError):
-                    return future.result(timeout=SECONDS_BETWEEN_COUNTS)
-            except (ImportError, AttributeError) as error:
-                raise ClusterError(
-                    f"a worker of the cluster cannot run ecgscreen: {error}",
-                    "Install the same version of ecgscreen there.",
-                ) from error
-            self._look_after()
-
-    def _look_after(self) -> None:
-        if self._workers is not None:
-            self._workers.revive()
-        with _connection():
-            self._count = len(self._client.nthreads())
-        self._counted = time.monotonic()
-        if self._count:
-            self._seen = self._counted
-        elif self._counted - self._seen > SECONDS_WITHOUT_WORKERS:
-            raise ClusterError(
-                f"the cluster has had no worker for {SECONDS_WITHOUT_WORKERS:.0f} s",
-                "Start workers, then the same command: it goes on from what is stored.",
-            )
+        yield from unpack_rows(results)
 
 
 def _submit(client: Client, job: ClusterJob, chunk: _Chunk) -> Future:
-    with _connection():
-        return client.submit(embed_chunk, job, chunk, pure=False)
-
-
-@contextmanager
-def _connection() -> Iterator[None]:
-    """Turn a scheduler that is gone into a sentence."""
-    from distributed.client import ClosedClientError
-
-    try:
-        yield
-    except (CancelledError, ClosedClientError, OSError) as error:
-        raise ClusterError(
-            "the connection to the scheduler of the cluster was lost",
-            "Start the cluster again, then the same command: it goes on from what is stored.",
-        ) from error
+    with noticing_loss():
+        return client.submit(embed_chunk, job, pack_found(chunk), pure=False)
 
 
 def _chunks(found: Iterable[Found]) -> Iterator[_Chunk]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -14,6 +17,13 @@ if TYPE_CHECKING:
     from distributed import LocalCluster
 
 _SECONDS_TO_END = 2.0
+_ENVIRONMENT = {
+    # A worker has a core: threads of matrix products would be in the other workers' way.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # It would look at what the worker does a hundred times a second, for a page that nobody opens.
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+}
 
 
 class LocalWorkers:
@@ -24,19 +34,19 @@ class LocalWorkers:
 
     Parameters
     ----------
-    address
-        Of the scheduler, on loopback.
     count
         How many.
     folder
-        For what Dask's workers write; removed by the caller.
+        For what Dask's workers write, and what they are to know; removed by the caller.
     """
 
-    def __init__(self, address: str, count: int, folder: str) -> None:
-        self._command = [sys.executable, "-m", "distributed.cli.dask_worker", address]
+    def __init__(self, count: int, folder: str) -> None:
+        self._scheduler = Path(folder) / "scheduler.json"
+        self._command = [sys.executable, "-m", "distributed.cli.dask_worker"]
+        self._command += ["--scheduler-file", str(self._scheduler), "--local-directory", folder]
         self._command += ["--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
         self._command += ["--nthreads", "1", "--memory-limit", "0", "--death-timeout", "60"]
-        self._command += ["--local-directory", folder]
+        self._command += ["--preload", "ecgscreen.cluster_worker"]
         self._processes: list[subprocess.Popen[bytes]] = []
         try:
             for _ in range(count):
@@ -49,6 +59,10 @@ class LocalWorkers:
     def pids(self) -> list[int]:
         """Of the workers, dead ones included."""
         return [process.pid for process in self._processes]
+
+    def connect(self, address: str) -> None:
+        """Tell them, who wait for it, where the scheduler is, on loopback."""
+        self._scheduler.write_text(json.dumps({"address": address}), encoding="utf-8")
 
     def revive(self) -> None:
         """Start another worker for each that has ended."""
@@ -73,26 +87,29 @@ class LocalWorkers:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env=os.environ | _ENVIRONMENT,
         )
 
 
 @contextmanager
-def local_cluster(n_workers: int) -> Iterator[tuple[LocalCluster, LocalWorkers]]:
-    """Start a scheduler in this process, and workers in others."""
-    from distributed import LocalCluster
-
-    with (
-        TemporaryDirectory(prefix="ecgscreen-", ignore_cleanup_errors=True) as folder,
-        LocalCluster(
-            n_workers=0,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-    ):
-        workers = LocalWorkers(cluster.scheduler_address, n_workers, folder)
+def local_workers(count: int) -> Iterator[LocalWorkers]:
+    """Start workers, whose scheduler is yet to come."""
+    with TemporaryDirectory(prefix="ecgscreen-", ignore_cleanup_errors=True) as folder:
+        workers = LocalWorkers(count, folder)
         try:
-            yield cluster, workers
+            yield workers
         finally:
             workers.stop()
+
+
+def local_scheduler() -> LocalCluster:
+    """Start a scheduler in this process, on loopback; a context that ends it."""
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=0,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+    )

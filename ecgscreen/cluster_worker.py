@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
 from ecgscreen import __version__
 from ecgscreen.bundle import load_bundle
-from ecgscreen.discover import Found
 from ecgscreen.embedding import embed_all
 from ecgscreen.errors import ClusterError, EngineError
+from ecgscreen.packing import PackedFound, PackedRows, pack_rows, unpack_found
 from ecgscreen.preparation import prepare_recordings
 from ecgscreen.preprocess import PreprocessConfig
-from ecgscreen.results import RecordResult
+from ecgscreen.workers import keep_freed_memory
 from engines.base import Engine, EngineInfo, EngineUnavailableError
 from engines.select import load_engine
 
@@ -55,10 +53,11 @@ def describe(job: ClusterJob) -> EngineInfo:
     EngineError, BundleError
         If they cannot be loaded.
     """
-    return _loaded(job)[0].info
+    with _ONE_AT_A_TIME:
+        return _loaded(job)[0].info
 
 
-def embed_chunk(job: ClusterJob, chunk: Sequence[Found]) -> list[RecordResult]:
+def embed_chunk(job: ClusterJob, chunk: PackedFound) -> PackedRows:
     """Read, prepare and embed recordings, in their order.
 
     Raises
@@ -67,17 +66,30 @@ def embed_chunk(job: ClusterJob, chunk: Sequence[Found]) -> list[RecordResult]:
         As `describe`. A recording that cannot be scored is a row.
     """
     # An engine serves one stream at a time, whatever number of threads the worker was given.
-    with _ONE_STREAM:
+    with _ONE_AT_A_TIME:
         engine, preprocessing = _loaded(job)
-        return list(embed_all(prepare_recordings(chunk, preprocessing), engine))
+        prepared = prepare_recordings(unpack_found(chunk), preprocessing)
+        return pack_rows(embed_all(prepared, engine))
 
 
-_ONE_STREAM = Lock()
+_ONE_AT_A_TIME = Lock()
+_LOADED: dict[ClusterJob, tuple[Engine, PreprocessConfig]] = {}
+"""Of the last job."""
 
 
-@lru_cache(maxsize=1)
 def _loaded(job: ClusterJob) -> tuple[Engine, PreprocessConfig]:
     """Load what the job names; once a process, as long as the job is the same."""
+    if job not in _LOADED:
+        keep_freed_memory()
+        _LOADED.clear()
+        engine, preprocessing = _load(job)
+        # The chunks ask for what became of ``auto``.
+        settled = replace(job, precision=engine.info.precision)
+        _LOADED[job] = _LOADED[settled] = engine, preprocessing
+    return _LOADED[job]
+
+
+def _load(job: ClusterJob) -> tuple[Engine, PreprocessConfig]:
     if job.version != __version__:
         raise ClusterError(
             f"a worker of the cluster has ecgscreen {__version__}, the scan is of {job.version}",

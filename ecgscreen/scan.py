@@ -297,7 +297,8 @@ def _embedder(options: ScanOptions, bundle: Bundle) -> Iterator[Embedder | None]
             _load_engine(options, bundle), bundle.preprocessing, workers=options.workers
         )
     else:
-        from ecgscreen.cluster import EmbedderOnCluster, connected
+        from ecgscreen.cluster import EmbedderOnCluster
+        from ecgscreen.cluster_connection import connected
 
         job = ClusterJob(
             bundle=options.bundle.absolute(),

@@ -92,7 +92,7 @@ def default_workers() -> int:
 def _prepare_elsewhere(
     found: Iterable[Found], config: PreprocessConfig, workers: int
 ) -> Generator[_Outcome, None, None]:
-    _keep_freed_memory()
+    keep_freed_memory()
     chunks = _chunks(found)
     crew: list[_Worker] = []
     try:
@@ -236,7 +236,7 @@ def _serve(connection: Connection, begun: _Progress, config: PreprocessConfig) -
     """Be a worker: answer chunks until the parent is gone."""
     chunks: SimpleQueue[list[_Task]] = SimpleQueue()
     Thread(target=_receive, args=(connection, chunks), daemon=True, name="receive").start()
-    _keep_freed_memory()
+    keep_freed_memory()
     begun.value = 0
     while True:
         for outcomes in _answers(chunks.get(), begun, config):
@@ -262,7 +262,7 @@ def _answers(
         yield outcomes
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Have memory that is freed at hand for the next array.
 
     By default the C library gives blocks from 128 KiB on back to the system, which then clears

@@ -54,8 +54,12 @@ HEAVY = {
     "sentence_transformers": set(),
     "tensorrt": set(),  # by its name in a table: engines/tensorrt_build.py
     "tensorrt_rtx": set(),
-    "distributed": {"ecgscreen/cluster.py", "ecgscreen/cluster_local.py"},
-    "dask": {"ecgscreen/cluster.py"},
+    "distributed": {
+        "ecgscreen/cluster.py",
+        "ecgscreen/cluster_connection.py",
+        "ecgscreen/cluster_local.py",
+    },
+    "dask": {"ecgscreen/cluster_connection.py"},
     "wfdb": {"ecgscreen/readers/wfdb_library.py"},
     "pydicom": {"ecgscreen/readers/dicom.py"},
     "edfio": {"ecgscreen/readers/edf.py"},

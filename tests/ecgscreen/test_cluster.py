@@ -13,11 +13,13 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import distributed
 import pytest
 
-from ecgscreen import __version__, cluster
+from ecgscreen import __version__, cluster, cluster_connection
 from ecgscreen.bundle import load_bundle
-from ecgscreen.cluster import LOCAL, Connection, EmbedderOnCluster, connected
+from ecgscreen.cluster import EmbedderOnCluster
+from ecgscreen.cluster_connection import LOCAL, Connection, connected
 from ecgscreen.cluster_worker import ClusterJob
 from ecgscreen.discover import Discovery
 from ecgscreen.errors import ClusterError, ExitCode, MissingExtraError
@@ -130,7 +132,7 @@ def test_a_worker_that_would_do_something_else_is_refused(
 
 
 def test_an_address_where_nobody_answers_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "SECONDS_TO_CONNECT", 0.5)
+    monkeypatch.setattr(cluster_connection, "SECONDS_TO_CONNECT", 0.5)
     with (
         pytest.raises(ClusterError, match="no cluster with a worker at tcp://127"),
         ExitStack() as s,
@@ -148,7 +150,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
 def test_when_the_scheduler_dies_the_run_can_be_gone_on_with(
     bundle_dir: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "SECONDS_TO_CONNECT", 5)
+    monkeypatch.setattr(cluster_connection, "SECONDS_TO_CONNECT", 5)
     with ExitStack() as stack:
         file = tmp_path / "scheduler.json"
         scheduler = start(stack, "scheduler", "--port", "0", "--scheduler-file", str(file))
@@ -157,6 +159,8 @@ def test_when_the_scheduler_dies_the_run_can_be_gone_on_with(
         while not file.exists() and time.monotonic() < latest:
             time.sleep(0.05)
         address = json.loads(file.read_text())["address"]
+        with distributed.Client(address, timeout=60, set_as_default=False) as client:
+            client.wait_for_workers(1, timeout=60)
         out = tmp_path / "out"
         n_done = 0
 

@@ -1,0 +1,70 @@
+"""What is packed for another process is the same there."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecgscreen.discover import Discovery
+from ecgscreen.packing import pack_found, pack_rows, unpack_found, unpack_rows
+from ecgscreen.recording import SkipReason
+from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
+from ecgscreen.simulate import write_dataset
+from ecgscreen.stamp import FileStamp
+
+
+def scored(path: str, n_windows: int) -> RecordResult:
+    rng = np.random.default_rng(n_windows)
+    return RecordResult(
+        path=path,
+        record_id=record_id_of(path),
+        status=Status.SCORED,
+        reason="",
+        detail="",
+        quality="usable: V3 flat",
+        sampling_rate=500.0,
+        duration_s=10.0 * n_windows,
+        leads=("I", "II"),
+        notes=("unit unknown",),
+        window_starts_s=np.arange(n_windows, dtype=np.float32),
+        embeddings=rng.standard_normal((n_windows, 8)).astype(np.float16),
+        files=(FileStamp(path, 500, 1_700_000_000_000_000_001), FileStamp("b", 7, 3, listed=False)),
+        sha256="ab" * 32,
+        acquired="2024-02-29T12:00:00",
+    )
+
+
+BAD = not_scored("c", Status.ERROR, SkipReason.TRUNCATED, "3 of 12 bytes", (FileStamp("c", 3, 9),))
+
+
+def sent(packed: Any) -> Any:
+    return pickle.loads(pickle.dumps(packed))
+
+
+@pytest.mark.parametrize("rows", [[], [BAD], [scored("a", 2), BAD, scored("b\udcff", 1)]])
+def test_rows(rows: list[RecordResult]) -> None:
+    found = list(unpack_rows(sent(pack_rows(rows))))
+    assert len(found) == len(rows)
+    for one, other in zip(found, rows, strict=True):
+        for field in fields(RecordResult):
+            value, expected = getattr(one, field.name), getattr(other, field.name)
+            assert type(value) is type(expected)
+            if isinstance(value, np.ndarray):  # of none, the size of an embedding is open
+                assert (len(value), value.tobytes()) == (len(expected), expected.tobytes())
+            else:
+                np.testing.assert_equal(value, expected, field.name)
+        assert all(isinstance(file, FileStamp) for file in one.files)
+
+
+def test_recordings(tmp_path: Path) -> None:
+    write_dataset(tmp_path, 3, seed=1, sampling_rate=100.0)
+    next(tmp_path.glob("*.dat")).rename(tmp_path / "without-header.dat")
+    recordings = list(Discovery([tmp_path]))
+    assert any(one.problem is not None for one in recordings)
+    found = unpack_found(sent(pack_found(recordings)))
+    assert list(map(astuple, found)) == list(map(astuple, recordings))
