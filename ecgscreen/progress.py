@@ -40,7 +40,7 @@ OTHER_REPORTS = ("report.csv", "report.h5", "summary.json", "run.json")
 
 NOT_A_DEVICE = "Not a medical device. No flag, or no score, does not mean a normal ECG."
 
-FLAG_MEANS = "The score reached that diagnosis's threshold; normal findings are flagged too."
+FLAG_MEANS = "The score reached the diagnosis's threshold. Normal findings come last."
 
 _STYLES = {"critical": "bold red", "attention": "yellow", "info": ""}
 
@@ -224,21 +224,23 @@ def _headline(summary: RunSummary, provenance: Provenance) -> Text:
 
 
 def _print_flagged(console: Console, summary: RunSummary) -> None:
-    with_threshold = [
-        each for each in summary.diagnoses if each.diagnosis.threshold == each.diagnosis.threshold
-    ]
-    raised = sorted(
-        (each for each in with_threshold if each.n_flagged),
-        key=lambda each: (SEVERITIES.index(each.diagnosis.severity), -each.n_flagged),
-    )
+    with_threshold = [each for each in summary.diagnoses if each.diagnosis.can_be_flagged]
+    raised = sorted((each for each in with_threshold if each.n_flagged), key=_by_urgency)
     ranked_only = [each for each in summary.diagnoses if each not in with_threshold]
     if raised:
-        of_scored = f"{summary.n_flagged:,} of {_count(summary.n_scored, 'recording')}"
-        _print_diagnoses(console, f"Flagged: {of_scored}", raised, FLAG_MEANS)
+        of_scored = f"{summary.n_with_finding:,} of {_count(summary.n_scored, 'recording')}"
+        if n_normal := summary.n_flagged - summary.n_with_finding:
+            of_scored += f"; as normal only: {n_normal:,}"
+        _print_diagnoses(console, f"Flagged with a finding: {of_scored}", raised, FLAG_MEANS)
     elif with_threshold:
         console.print(Text("\nNothing was flagged.", style="bold"))
     if ranked_only:
         _print_diagnoses(console, "Ranked, not flagged: no threshold for these", ranked_only)
+
+
+def _by_urgency(each: DiagnosisSummary) -> tuple[bool, int, int]:
+    row = each.diagnosis
+    return not row.is_finding, SEVERITIES.index(row.severity), -each.n_flagged
 
 
 def _print_diagnoses(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -80,6 +81,11 @@ class DiagnosisRow:
     def is_finding(self) -> bool:
         """Whether a flag of this line says that something is not normal."""
         return self.code not in NORMAL_CODES
+
+    @property
+    def can_be_flagged(self) -> bool:
+        """Whether it has a threshold; without one it is ranked only."""
+        return not math.isnan(self.threshold)
 
     def __post_init__(self) -> None:
         if self.severity not in SEVERITIES:

@@ -106,7 +106,7 @@ def test_flagged_is_listed_worst_first() -> None:
     assert "1,790 of 1,790 recordings scored in 4.0 s, 448 records/s" in text
     assert text.index("complete AV block") < text.index("AF ") < text.index("sinus rhythm")
     assert "critical        15" in text
-    assert "Flagged: 16 of 1,790 recordings" in text
+    assert "Flagged with a finding: 16 of 1,790 recordings\n" in text
     assert FLAG_MEANS in text
     assert "flutter" not in text
     flagged, ranked = text.split("Ranked, not flagged: no threshold for these")
@@ -114,6 +114,15 @@ def test_flagged_is_listed_worst_first() -> None:
     assert len(rows) == 3 + 1 + 3, "no more recordings are named than were flagged"
     assert "free words" in ranked
     assert "0.500" in ranked
+
+
+def test_what_is_normal_comes_last_and_is_counted_apart() -> None:
+    normal = diagnosis("sinus rhythm", "info", 0.1, 900)
+    normal = replace(normal, diagnosis=replace(normal.diagnosis, code="SR"))
+    found = replace(summary((normal, *MIXED[1:2])), n_flagged=902, n_with_finding=1)
+    text = printed(found)
+    assert "Flagged with a finding: 1 of 1,790 recordings; as normal only: 901" in text
+    assert text.index("AF ") < text.index("sinus rhythm")
 
 
 def test_a_narrow_table_still_says_severity_count_and_recording() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ecgscreen.recording import LEADS
 from ecgscreen.results import printable
 from tests.browser import NAMES, Browser, find_browser
 from tests.ecgscreen.html_reports import HOSTILE, NIGHT, WORST_FIRST, scored, write_page
@@ -99,7 +100,8 @@ def test_columns_sort_both_ways_and_say_so(night: Browser) -> None:
     assert sorted_by(night) == {"Recording": "descending"}
     night.evaluate(f"{head('Score')}.click()")
     scores = night.evaluate(
-        "[...document.querySelectorAll('#rows tbody tr')].map(row => row.cells[3].textContent)"
+        "[...document.querySelectorAll('#rows tbody tr')]"
+        ".map(row => row.cells[2].colSpan > 1 ? '' : row.cells[3].textContent)"
     )
     known = [float(text) for text in scores if text]
     assert known == sorted(known, reverse=True)
@@ -160,12 +162,35 @@ def test_it_is_used_with_the_keyboard_alone(night: Browser) -> None:
             )
         )
     assert reached[0] == "Skip to the table"
-    assert reached[1].startswith("Ranked, not flagged")
-    assert reached[2:8] == ["search", "show", "values", "Worst first", "export", "Reviewed"]
+    assert reached[1:3] == ["9flagged with a find", "1not scored"]
+    assert reached[3].startswith("Ranked, not flagged")
+    assert reached[4:10] == ["search", "show", "values", "Worst first", "export", "Reviewed"]
     night.evaluate(f"{head('Recording')}.focus()")
     night.press("Enter", 13)
     assert sorted_by(night) == {"Recording": "ascending"}
     assert night.evaluate("document.activeElement.textContent") == "Recording"
+
+
+def test_a_row_says_why_it_has_no_score_and_what_was_noted(
+    browser: Browser, tmp_path: Path
+) -> None:
+    noted = replace(scored("ward/a.hea", {0: 0.1}), notes=("derived from I and II: III",))
+    few = replace(scored("ward/few.hea", {0: 0.1}), leads=LEADS[:3])
+    browser.open(write_page(tmp_path, [noted, few, NIGHT[4]]))
+    cells = browser.evaluate(
+        "[...document.querySelectorAll('#rows tbody tr')]"
+        ".map(row => [...row.cells].map(cell => cell.innerText))"
+    )
+    assert [row[1] for row in cells] == ["e/cut.hea", "ward/a.hea", "ward/few.hea"]
+    assert cells[0][2] == "error: signal file truncated: 6 of 12 bytes"
+    assert cells[1][2] == "not flagged"
+    assert cells[1][-1].split("\n") == ["good", "derived from I and II: III"]
+    assert cells[2][-1].split("\n") == ["good", "Leads scored: 3/12"]
+    choose(browser, "search", "derived")
+    assert names(browser) == ["ward/a.hea"]
+    browser.evaluate("document.querySelector('.counts a').click()")
+    assert browser.evaluate("location.hash") == "#not-scored"
+    assert browser.complaints == []
 
 
 def test_every_control_and_picture_has_a_name(night: Browser) -> None:
@@ -207,6 +232,10 @@ def test_printed_every_strip_is_a_page_on_its_side_in_true_size(night: Browser) 
     shown = night.evaluate("document.querySelector('article svg').getBoundingClientRect().width")
     assert shown == pytest.approx(270 / 25.4 * 96, rel=0.01)
     assert night.evaluate("getComputedStyle(document.querySelector('.controls')).display") == "none"
+    button = "document.querySelector('#rows thead button')"
+    assert night.evaluate(f"getComputedStyle({button}).display") == "contents", (
+        "or no page repeats it"
+    )
     night.call("Emulation.setEmulatedMedia", media="")
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
 import tomllib
 from base64 import b64encode
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -72,12 +74,12 @@ def test_texts_of_a_run_are_texts(night: Path) -> None:
     assert "\x1b" not in night.read_text(encoding="utf-8")
 
 
-def test_worst_first_is_severity_then_percentile_and_what_has_no_score_before_the_normal(
+def test_worst_first_is_severity_then_percentile_and_then_what_nobody_calls_normal(
     night: Path,
 ) -> None:
     names = Page(night).names
     assert tuple(names[:3]) == WORST_FIRST
-    assert names[-3:] == ["e/cut.hea", "b/normal.hea", "a/nothing.hea"]
+    assert names[-3:] == ["e/cut.hea", "a/nothing.hea", "b/normal.hea"]
     assert len(names) == len(NIGHT)
 
 
@@ -120,7 +122,7 @@ def test_the_same_run_gives_the_same_bytes(night: Path, tmp_path: Path) -> None:
 def test_what_is_new_comes_first(tmp_path: Path) -> None:
     page = Page(write_page(tmp_path, NIGHT[:4], earlier=NIGHT[4:7]))
     assert page.names == [
-        *("d/af-high.hea", "c/af-low.hea", "b/normal.hea", "a/nothing.hea"),
+        *("d/af-high.hea", "c/af-low.hea", "a/nothing.hea", "b/normal.hea"),
         *("g/long.hea", "f/block.hea", "e/cut.hea"),
     ]
     assert [row[16] for row in page.content["rows"]] == [1, 1, 1, 1, 0, 0, 0]
@@ -234,6 +236,69 @@ def test_a_plain_list_has_no_such_words(tmp_path: Path) -> None:
     assert "urgent use: this is no monitor" not in shown
     assert "never met in training" not in shown
     assert not re.search(r"<th[^>]*>(Severity|Group)<", shown)
+
+
+def test_a_list_that_cannot_flag_says_so_and_counts_no_flags(tmp_path: Path) -> None:
+    ranked = tuple(replace(row, threshold=float("nan")) for row in DIAGNOSES)
+    page = write_page(tmp_path, diagnoses=ranked)
+    glance = page.read_text(encoding="utf-8").split('id="glance"')[1].split("</section>")[0]
+    assert "nothing can be flagged" in glance
+    assert "<b>11</b>ranked, not flagged" in glance
+    assert "flagged with a finding" not in glance
+    assert "<th scope" in glance.split("Ranked, not flagged, since")[1]
+    assert "Threshold<" not in glance
+    assert re.search(r"g/<wbr>long.hea \(0.\d{3}; percentile \d", glance)
+    assert "Nothing can be flagged with this list" in page.read_text(encoding="utf-8")
+    assert not Page(page).content["meta"]["flags"]
+
+
+def test_without_normal_findings_nothing_is_counted_as_normal(tmp_path: Path) -> None:
+    text = write_page(
+        tmp_path, diagnoses=tuple(replace(row, code="") for row in DIAGNOSES)
+    ).read_text(encoding="utf-8")
+    assert "flagged as normal only" not in text.split("<script")[0]
+
+
+NOTES = (
+    "derived from I and II: III, aVF",
+    "limb leads contradict each other (Einthoven, Goldberger): II and III look exchanged or "
+    "aVF looks 0.1 times as large as it is",
+    "limb leads contradict each other (Einthoven, Goldberger): III, aVF not as I and II make it",
+)
+
+
+def test_notes_are_put_into_german(tmp_path: Path) -> None:
+    noted = replace(scored("a.hea", {2: 0.9}), notes=(*NOTES, "something of its own"))
+    page = write_page(tmp_path, [noted], language="de")
+    assert Page(page).content["rows"][0][7] == (
+        "aus I und II abgeleitet: III, aVF; "
+        "Extremitätenableitungen widersprechen sich (Einthoven, Goldberger): "
+        "II und III wirken vertauscht oder aVF wirkt auf das 0.1-Fache vergrößert; "
+        "Extremitätenableitungen widersprechen sich (Einthoven, Goldberger): "
+        "III, aVF anders als aus I und II zu erwarten; something of its own"
+    )
+
+
+def texts_of(tree: ast.AST) -> Iterator[str]:
+    """Patterns of all texts of a module, those of its values anything."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield re.escape(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            yield "".join(
+                re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".+"
+                for part in node.values
+            )
+
+
+def test_every_note_in_german_is_one_that_the_program_makes() -> None:
+    folder = Path(str(resources.files("ecgscreen")))
+    files = [*folder.glob("*.py"), *folder.glob("readers/*.py")]
+    modules = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
+    made = [text for module in modules for text in texts_of(module) if len(text) > 12]
+    for note in load_words("de").notes:
+        example = re.sub(r"\{\w+\}", "x", note)
+        assert any(re.fullmatch(text, example) for text in made), note
 
 
 def test_in_german(tmp_path: Path) -> None:

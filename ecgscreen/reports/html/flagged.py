@@ -44,7 +44,8 @@ def flagged_section(
         f'<p class="screen"><a href="#table-title">{words["back"]}</a></p>\n'
     )
     if not rows:
-        yield f"<p>{words['strips_none']}</p>\n"
+        any_flag = any(row.can_be_flagged for row in report.diagnoses)
+        yield f"<p>{words['strips_none' if any_flag else 'strips_cannot']}</p>\n"
     elif summary.n_with_finding > len(rows):
         shown, n = words.count(len(rows)), words.count(summary.n_with_finding)
         yield f"<p>{words['strips_capped'].format(shown=shown, n=n)}</p>\n"
@@ -89,7 +90,8 @@ def _figures(row: Row, report: Report, words: Words) -> str:
         cells.append(
             [
                 f'<span class="flag {diagnosis.severity}{normal}">'
-                f"{escape(printable(diagnosis.name))}</span>{group if diagnosis.group else ''}",
+                f"{escape(words.diagnosis(diagnosis.name))}</span>"
+                f"{group if diagnosis.group else ''}",
                 *([severity_mark(diagnosis, words)] if graded else []),
                 figure(row.scores, k, 1000, 3),
                 words.number(diagnosis.threshold, 3),

@@ -8,7 +8,7 @@ from html import escape
 
 from ecgscreen.reports.content import SEVERITIES, DiagnosisRow, Provenance
 from ecgscreen.reports.html.words import Words
-from ecgscreen.reports.tally import DiagnosisSummary, RunSummary
+from ecgscreen.reports.tally import DiagnosisSummary, RankedRecord, RunSummary
 from ecgscreen.results import printable
 
 
@@ -68,6 +68,8 @@ def _notices(summary: RunSummary, words: Words) -> str:
     """What `ecgscreen.reports.notices` says, in the language of the page."""
     rows = [each.diagnosis for each in summary.diagnoses]
     said = [words["notice_critical"]] if any(row.severity == "critical" for row in rows) else []
+    if not any(row.can_be_flagged for row in rows):
+        said.append(words["notice_ranked"])
     if unseen := sum(not row.seen for row in rows):
         counts = {"n": words.count(unseen), "of": words.count(len(rows))}
         said.append(words["notice_unseen"].format(**counts))
@@ -77,46 +79,51 @@ def _notices(summary: RunSummary, words: Words) -> str:
 def _counts(summary: RunSummary, made: Provenance, words: Words) -> str:
     # Of a screening's first run all is new, and after a rescore nothing is.
     grew = made.run > 1 and not made.rescored
-    counts = (
-        (summary.n_records, "recordings", False),
-        *([(made.n_new[0], "new", False)] if grew else []),
-        (summary.n_with_finding, "with_finding", True),
-        (summary.n_flagged - summary.n_with_finding, "normal_only", False),
-        (summary.n_scored - summary.n_flagged, "not_flagged", False),
-        (summary.n_not_scored, "not_scored", True),
-        (made.n_ignored, "ignored", False),
-    )
-    look_here = ' class="look"'
-    items = "".join(
-        f"<li{look_here if look and n else ''}><b>{words.count(n)}</b>{words[key]}</li>"
-        for n, key, look in counts
-    )
+    flaggable = [each.diagnosis for each in summary.diagnoses if each.diagnosis.can_be_flagged]
+    has_normal = any(not row.is_finding for row in flaggable)
+    counts = [(summary.n_records, "recordings", "")]
+    counts += [(made.n_new[0], "new", "")] if grew else []
+    if flaggable:
+        counts.append((summary.n_with_finding, "with_finding", "strips"))
+        counts.append((summary.n_scored - summary.n_flagged, "not_flagged", ""))
+        n_normal = summary.n_flagged - summary.n_with_finding
+        counts += [(n_normal, "normal_only", "")] if has_normal else []
+    else:  # "0 flagged with a finding" would say that nobody has any
+        counts.append((summary.n_scored, "ranked_only", ""))
+    counts += [(summary.n_not_scored, "not_scored", "not-scored"), (made.n_ignored, "ignored", "")]
+    items = "".join(_counted(n, words[key], place, words) for n, key, place in counts)
     return f'<ul class="counts">{items}</ul>\n'
+
+
+def _counted(n: int, what: str, place: str, words: Words) -> str:
+    """A count; one to look at leads to its place on the page."""
+    text = f"<b>{words.count(n)}</b>{what}"
+    if place and n:
+        return f'<li class="look"><a href="#{place}">{text}</a></li>'
+    return f"<li>{text}</li>"
 
 
 def _diagnoses(summary: RunSummary, words: Words) -> str:
     rows = [each.diagnosis for each in summary.diagnoses]
     graded, grouped = is_graded(rows), any(row.group for row in rows)
-    columns = [(words["diagnosis"], ""), (words["n_flagged"], "number")]
-    columns += [(words["threshold"], "number"), (words["rests_on"], ""), (words["highest"], "path")]
-    if graded:
-        columns.insert(1, (words["severity"], ""))
-    if grouped:
-        columns.insert(1, (words["group"], ""))
+    begin, end = [(words["diagnosis"], "")], [(words["rests_on"], ""), (words["highest"], "path")]
+    begin += [(words["group"], "")] if grouped else []
+    begin += [(words["severity"], "")] if graded else []
+    figures = [(words["n_flagged"], "number"), (words["threshold"], "number")]
     ordered = sorted(summary.diagnoses, key=_by_urgency)
 
     def of(*, flaggable: bool) -> list[list[str]]:
         return [
             _diagnosis(each, words, graded=graded, grouped=grouped)
             for each in ordered
-            if math.isnan(each.diagnosis.threshold) != flaggable
+            if each.diagnosis.can_be_flagged is flaggable
         ]
 
     text = f"<h3>{words['by_diagnosis']}</h3>\n"
     if flagged := of(flaggable=True):
-        text += table(columns, flagged, words["by_diagnosis"])
+        text += table([*begin, *figures, *end], flagged, words["by_diagnosis"])
     if ranked := of(flaggable=False):
-        inside = table(columns, ranked, words["ranked_only"])
+        inside = table([*begin, *end], ranked, words["ranked_only"])
         # Where nothing can be flagged, the order is all that there is: it is shown at once.
         is_open = "" if flagged else " open"
         text += (
@@ -133,32 +140,45 @@ def _by_urgency(each: DiagnosisSummary) -> tuple[bool, int, int]:
 
 def _diagnosis(each: DiagnosisSummary, words: Words, *, graded: bool, grouped: bool) -> list[str]:
     row = each.diagnosis
-    known = not math.isnan(row.threshold)
     n_flagged = words.count(each.n_flagged)
     if not row.seen:  # of the others nobody knows
         n_flagged = words["flagged_unseen"].format(n=n_flagged)
     return [
-        escape(printable(row.name)),
+        escape(words.diagnosis(row.name)),
         *([escape(printable(row.group))] if grouped else []),
         *([severity_mark(row, words)] if graded else []),
-        n_flagged if known else words["ranked_only"],
-        words.number(row.threshold, 3) if known else "",
+        *([n_flagged, words.number(row.threshold, 3)] if row.can_be_flagged else []),
         escape(
             "; ".join(
                 filter(
-                    None, (words.reason(row.source), printable(row.criterion), printable(row.note))
+                    None,
+                    (
+                        words.reason(row.source),
+                        words.note(printable(row.criterion)),
+                        printable(row.note),
+                    ),
                 )
             )
         ),
-        ", ".join(
-            f"{escape(printable(record.path))} ({words.number(record.score, 3)})"
-            for record in each.highest
-        ),
+        "".join(f"<span>{_ranked(record, words)}</span>" for record in each.highest),
     ]
 
 
+def _ranked(record: RankedRecord, words: Words) -> str:
+    """A recording with its score, and where that lies among others: scores have no common scale."""
+    said = words.number(record.score, 3)
+    if not math.isnan(record.percentile):
+        said += f"; {words['percentile_at']} {words.number(record.percentile, 1)}"
+    return f"{path_text(record.path)} ({said})"
+
+
+def path_text(path: str) -> str:
+    """A path as HTML that is parted after a slash, before any name is."""
+    return escape(printable(path)).replace("/", "/<wbr>")
+
+
 def _not_scored(summary: RunSummary, words: Words) -> str:
-    title = f"<h3>{words['why_not_scored']}</h3>\n"
+    title = f'<h3 id="not-scored" tabindex="-1">{words["why_not_scored"]}</h3>\n'
     if not summary.n_not_scored:
         return f"{title}<p>{words['all_scored']}</p>\n"
     reasons = [
@@ -167,9 +187,9 @@ def _not_scored(summary: RunSummary, words: Words) -> str:
     ]
     named = [
         (
-            escape(printable(result.path)),
+            path_text(result.path),
             escape(words.reason(printable(result.reason))),
-            escape(printable(" ".join(result.detail.split()))),
+            escape(words.note(printable(" ".join(result.detail.split())))),
         )
         for result in summary.not_scored
     ]
@@ -177,11 +197,11 @@ def _not_scored(summary: RunSummary, words: Words) -> str:
     if summary.n_not_scored > len(named):
         n = words.count(summary.n_not_scored - len(named))
         more = f"<p>{words['more_rows'].format(n=n)}</p>\n"
+    columns = ((words["reason"], ""), (words["count"], "number"))
     return (
         f"{title}<p>{words['never_negative']}</p>\n"
-        + table(
-            ((words["reason"], ""), (words["count"], "number")), reasons, words["why_not_scored"]
-        )
+        # Where each is named there is nothing to sum up.
+        + (table(columns, reasons, words["why_not_scored"]) if more else "")
         + table(
             ((words["recording"], ""), (words["reason"], ""), (words["detail"], "")),
             named,

@@ -4,9 +4,9 @@
   const { words, diagnoses, statuses, language } = meta;
   const PAGE = 100;
   // Places in a row; the same as Row in rows.py.
-  const NAME = 0, ID = 1, STATUS = 2, REASON = 3, DETAIL = 4, QUALITY = 5, FLAGGED = 10,
-    SCORES = 11, PERCENTILES = 12, PROBABILITIES = 13, START = 14, NEW = 16, ACQUIRED = 17,
-    LENGTH = 8;
+  const NAME = 0, ID = 1, STATUS = 2, REASON = 3, DETAIL = 4, QUALITY = 5, LEADS = 6, NOTES = 7,
+    LENGTH = 8, FLAGGED = 10, SCORES = 11, PERCENTILES = 12, PROBABILITIES = 13, START = 14,
+    NEW = 16, ACQUIRED = 17;
   const collator = new Intl.Collator(language, { numeric: true });
   const decimals = [0, 1, 2, 3].map(n => new Intl.NumberFormat(language,
     { minimumFractionDigits: n, maximumFractionDigits: n }));
@@ -68,8 +68,7 @@
       kind: "number", digits: 3, down: true }] : [],
     ...meta.acquired ? [{ title: words.acquired, value: row => row[ACQUIRED] || null,
       kind: "text" }] : [],
-    { title: words.quality, value: row => row[QUALITY], kind: "text" },
-    { title: words.why, value: status, kind: "text" },
+    { title: words.quality, value: row => row[QUALITY], kind: "quality" },
   ];
   const WORST = 2;
   const state = { sort: WORST, down: false, text: "", show: "all", first: 0 };
@@ -87,9 +86,9 @@
   const haystack = row => {
     if (!haystacks.has(row)) {
       const flags = row[FLAGGED].map(k => diagnoses[k])
-        .flatMap(each => [each.name, each.group, words[`severity_${each.severity}`]]);
-      haystacks.set(row, [row[NAME], ...flags, row[QUALITY], row[ACQUIRED],
-        status(row)].join("\n").toLowerCase());
+        .flatMap(each => [each.shown, each.group, words[`severity_${each.severity}`]]);
+      haystacks.set(row, [row[NAME], ...flags, row[QUALITY], row[NOTES],
+        row[ACQUIRED], status(row)].join("\n").toLowerCase());
     }
     return haystacks.get(row);
   };
@@ -124,22 +123,43 @@
     const value = column.value(row);
     if (column.kind === "tick") return make("td", { class: "tick" }, tick(row[ID], row[NAME]));
     if (column.kind === "number") {
+      if (!figures(row)) return null;
       return make("td", { class: "number" }, value === null ? "" : decimals[column.digits].format(value));
     }
     if (column.kind === "flags") {
-      return make("td", {}, ...row[FLAGGED].map(k => make("span",
+      const flags = row[FLAGGED].map(k => make("span",
         { class: `flag ${diagnoses[k].severity}${diagnoses[k].finding ? "" : " normal"}` },
-        diagnoses[k].name)), ...moment(row));
+        diagnoses[k].shown));
+      if (row[STATUS] !== 0) flags.unshift(make("span", { class: "flag unscored" }, status(row)));
+      else if (!flags.length) flags.push(make("span", { class: "soft" }, none));
+      return make("td", { colspan: figures(row) ? 1 : 1 + FIGURES }, ...flags, ...moment(row));
+    }
+    if (column.kind === "quality") {
+      const n = row[LEADS].split(" ").filter(Boolean).length;
+      const few = n > 0 && n < 12 ? [`${words.leads}: ${n}/12`] : [];
+      const said = [...few, row[NOTES]].filter(Boolean)
+        .map(text => make("div", { class: "soft" }, text));
+      return make("td", { class: "quality" }, value, ...said);
     }
     if (column.title === words.recording) {
+      const parts = breakable(value);
       const name = document.getElementById(`r-${row[ID]}`)
-        ? make("a", { href: `#r-${row[ID]}` }, value) : value;
+        ? [make("a", { href: `#r-${row[ID]}` }, ...parts)] : parts;
       const badge = meta.mixed && row[NEW] === 1
         ? [" ", make("span", { class: "badge" }, words.badge)] : [];
-      return make("th", { scope: "row" }, name, ...badge);
+      return make("th", { scope: "row" }, ...name, ...badge);
     }
     return make("td", {}, value === null ? "" : value);
   };
+
+  // Of a list without a threshold nothing can be flagged: "not flagged" would be half the truth.
+  const none = meta.flags ? words.not_flagged : words.ranked_only;
+  // What has no score says why across the columns of figures.
+  const figures = row => row[SCORES].length > 0;
+  const FIGURES = columns.filter(column => column.kind === "number").length;
+  // A path is parted after a slash, before any name is.
+  const breakable = path => path.split(/(?<=\/)/)
+    .flatMap((part, n) => n ? [make("wbr"), part] : [part]);
 
   const body = make("tbody");
   const heads = columns.map((column, place) => {
@@ -165,7 +185,7 @@
     state.first -= state.first % PAGE;
     const end = Math.min(state.first + PAGE, found.length);
     body.replaceChildren(...found.slice(state.first, end)
-      .map(row => make("tr", {}, ...columns.map(column => cell(column, row)))));
+      .map(row => make("tr", {}, ...columns.map(column => cell(column, row)).filter(Boolean))));
     heads.forEach((head, place) => head.setAttribute("aria-sort",
       place !== state.sort ? "none" : state.down ? "descending" : "ascending"));
     said.textContent = found.length ? fill(words.rows, {
@@ -188,7 +208,7 @@
   const show = choice("show", Object.keys(filters).map(name => [name, words[`show_${name}`]]));
   show.addEventListener("change", () => { state.show = show.value; state.first = 0; draw(); });
   const values = choice("values",
-    [["", words.worst_flag], ...diagnoses.map(({ name }, k) => [String(k), name])]);
+    [["", words.worst_flag], ...diagnoses.map(({ shown }, k) => [String(k), shown])]);
   values.addEventListener("change", () => {
     chosen = values.value === "" ? null : Number(values.value);
     Object.assign(state, { sort: chosen === null ? WORST : 3, down: chosen !== null, first: 0 });

@@ -127,8 +127,9 @@ class RowStore:
 
         Worst is what is flagged, then what was not scored. Of the flagged, by severity of the
         worst finding, then by percentile, then by how far the score lies above its threshold.
-        Last comes what is flagged as normal only, and what is not flagged. Otherwise as in the
-        other reports, by path. What earlier runs made follows in the same order.
+        Then comes what is not flagged, not even as normal, and last what is flagged as normal
+        only. Otherwise as in the other reports, by path. What earlier runs made follows in the
+        same order.
         """
         return self._lines(self._in_order()[:n])
 
@@ -173,7 +174,7 @@ class RowStore:
         if block.results[number].status is not Status.SCORED:
             urgency = len(SEVERITIES)
         else:
-            urgency = len(SEVERITIES) + (1 if worst is not None else 2)
+            urgency = len(SEVERITIES) + (1 if worst is None else 2)
         self._urgency.append(urgency)
         self._percentile.append(0.0)
         self._margin.append(0.0)
@@ -194,10 +195,10 @@ def _row(
         record_id=result.record_id,
         status=STATUSES.index(result.status),
         reason=words.reason(printable(result.reason)),
-        detail=printable(" ".join(result.detail.split())),
+        detail=words.note(printable(" ".join(result.detail.split()))),
         quality=words.quality_phrase(printable(result.quality)),
         leads=" ".join(result.leads),
-        notes=printable("; ".join(result.notes)),
+        notes=printable("; ".join(map(words.note, result.notes))),
         length_s=_known(result.duration_s),
         rate=_known(result.sampling_rate),
         flagged=flagged,

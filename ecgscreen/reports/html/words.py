@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from ecgscreen.results import printable
 from ecgscreen.scoring import LONG_S
+from ecgscreen.vocabulary import load_vocabulary
+from ecgscreen.vocabulary.folding import fold
 
 LANGUAGES = ("en", "de")
+_BRACES = re.compile(r"\{(\w+)\}")
 _WORD = re.compile(r"[A-Za-z-]+")
 
 
@@ -31,6 +35,8 @@ class Words:
         Reasons and the like as the program has them -> how the page puts them.
     quality
         Words of a quality phrase, likewise.
+    notes
+        Notes as the program has them -> how the page puts them; braces stand for what differs.
     """
 
     language: str
@@ -38,6 +44,7 @@ class Words:
     script: Mapping[str, str]
     reasons: Mapping[str, str]
     quality: Mapping[str, str]
+    notes: Mapping[str, str]
 
     def __getitem__(self, key: str) -> str:
         return self.page[key]
@@ -49,6 +56,24 @@ class Words:
     def quality_phrase(self, text: str) -> str:
         """Put a phrase such as ``usable: V3 flat`` into this language, word by word."""
         return _WORD.sub(lambda match: self.quality.get(match[0], match[0]), text)
+
+    def diagnosis(self, name: str) -> str:
+        """A line of the list as written, in German with the vocabulary's German term behind it."""
+        name = printable(name)
+        term = _german_term(name) if self.language == "de" else ""
+        return f"{name} ({term})" if term and fold(term) not in fold(name) else name
+
+    def note(self, text: str) -> str:
+        """Put a note of a recording into this language, or leave it as it is."""
+        for pattern, put in _patterns(self.language):
+            if (match := pattern.fullmatch(text)) is not None:
+                # What stands in a note's braces may be a note of its own, or several.
+                parts = {
+                    name: f" {self.page['or']} ".join(map(self.note, value.split(" or ")))
+                    for name, value in match.groupdict().items()
+                }
+                return put.format(**parts)
+        return text
 
     def count(self, n: int) -> str:
         """Write a number with its thousands apart."""
@@ -84,4 +109,28 @@ def load_words(language: str) -> Words:
         raise ValueError(f"language {language!r}, one of {', '.join(LANGUAGES)} is expected")
     file = resources.files("ecgscreen.reports.html").joinpath(f"{language}.toml")
     tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    return Words(language, tables["page"], tables["script"], tables["reasons"], tables["quality"])
+    names = ("page", "script", "reasons", "quality", "notes")
+    return Words(language, *(tables[name] for name in names))
+
+
+@cache
+def _german_term(line: str) -> str:
+    """The term for the first wording of a line; empty for words that the vocabulary lacks."""
+    concept = load_vocabulary().find(line.partition("|")[0])
+    return concept.german[0] if concept is not None and concept.german else ""
+
+
+@cache
+def _patterns(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """What recognises each note, and how the language puts it."""
+
+    def pattern(note: str) -> re.Pattern[str]:
+        parts = _BRACES.split(note)  # text, name, text, name, text
+        return re.compile(
+            "".join(
+                f"(?P<{part}>.+?)" if place % 2 else re.escape(part)
+                for place, part in enumerate(parts)
+            )
+        )
+
+    return tuple((pattern(note), put) for note, put in load_words(language).notes.items())

@@ -83,6 +83,7 @@ class HtmlReport:
             "diagnoses": [
                 {
                     "name": printable(row.name),
+                    "shown": words.diagnosis(row.name),
                     "group": printable(row.group),
                     "severity": row.severity,
                     "finding": row.is_finding,
@@ -93,6 +94,7 @@ class HtmlReport:
             "percentiles": self._report.has_percentiles,
             "probabilities": self._report.has_probabilities,
             "acquired": self._rows.has_acquired,
+            "flags": any(row.can_be_flagged for row in self._report.diagnoses),
             "mixed": self._rows.is_mixed,
             "long_s": LONG_S,
         }
