@@ -4,30 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ecgscreen import __version__
-from ecgscreen.commands import (
-    calibrate,
-    compare,
-    evaluate,
-    explain,
-    export,
-    forget,
-    info,
-    labels,
-    merge,
-    scan,
-    show,
-    simulate,
-    status,
-    train,
-    verify,
-    verify_run,
-)
-from ecgscreen.commands.compile import compile_engine
+from ecgscreen.commands.lazy import LazyCommand
+from ecgscreen.commands.light_help import lighten_help
 from ecgscreen.commands.messages import complain
 from ecgscreen.errors import EcgscreenError, ExitCode
 from ecgscreen.interrupts import catch_interrupts
@@ -35,31 +19,95 @@ from ecgscreen.interrupts import catch_interrupts
 _LEAST_COLUMNS = 40
 """What tables and sentences fit in."""
 
+COMMANDS = (
+    LazyCommand(
+        "scan", "scan:scan", "Score what is new or changed, keep the rest, and write the reports."
+    ),
+    LazyCommand("show", "show:show", "Draw ten seconds of a recording, as it came."),
+    LazyCommand(
+        "explain",
+        "explain:explain",
+        "Show which leads and which seconds of a recording made its score.",
+    ),
+    LazyCommand(
+        "compare", "compare:compare", "Show what changed between two screenings, worst first."
+    ),
+    LazyCommand(
+        "status",
+        "status:status",
+        "Show what is scored, what is not, what waits, and how it was made; nothing is written.",
+    ),
+    LazyCommand(
+        "export",
+        "export:export",
+        "Make the reports of a screening again from its store; recordings are read for strips "
+        "only.",
+    ),
+    LazyCommand(
+        "merge",
+        "merge:merge",
+        "Make one screening of several of the same bundle and list; no recording twice.",
+    ),
+    LazyCommand(
+        "forget",
+        "forget:forget",
+        "Take recordings out of a screening, its store and its reports, for good.",
+    ),
+    LazyCommand(
+        "verify-run",
+        "verify_run:verify_run",
+        "Hold a screening against itself, its bundle, its list and its recordings.",
+    ),
+    LazyCommand(
+        "simulate",
+        "simulate:simulate",
+        "Write synthetic 12-lead recordings of known rhythm, with a truth table.",
+    ),
+    LazyCommand(
+        "info",
+        "info:info",
+        "Show the version, the model bundle and the engines that are installed.",
+    ),
+    LazyCommand(
+        "train", "train:train", "Train an encoder on recordings with statements and write a bundle."
+    ),
+    LazyCommand(
+        "compile",
+        "compile:compile_engine",
+        "Build a bundle's TensorRT engine for this device, into the cache.",
+    ),
+    LazyCommand(
+        "verify",
+        "verify:verify",
+        "Hold an engine on this machine against the bundle's check batch and a reference.",
+    ),
+    LazyCommand(
+        "calibrate",
+        "calibrate:calibrate",
+        "Learn thresholds and probabilities on your own recordings with known diagnoses.",
+    ),
+    LazyCommand("labels", "labels:app", "Lists of diagnoses."),
+    LazyCommand("evaluate", "evaluate:app", "Measure a bundle on labelled recordings."),
+)
+"""What the program can do, in the order of its help."""
+
+
+class _Commands(TyperGroup):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for command in COMMANDS:
+            self.add_command(command)
+
+
 app = typer.Typer(
     name="ecgscreen",
+    cls=_Commands,
     help="Screen folders of ECG recordings against diagnoses written in plain words. "
     "Not a medical device.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(scan.scan)
-app.command()(show.show)
-app.command()(explain.explain)
-app.command()(compare.compare)
-app.command()(status.status)
-app.command()(export.export)
-app.command()(merge.merge)
-app.command()(forget.forget)
-app.command("verify-run")(verify_run.verify_run)
-app.command()(simulate.simulate)
-app.command()(info.info)
-app.add_typer(labels.app, name="labels")
-app.command()(train.train)
-app.add_typer(evaluate.app, name="evaluate")
-app.command("compile")(compile_engine)
-app.command()(verify.verify)
-app.command()(calibrate.calibrate)
 
 
 @app.callback(invoke_without_command=True)
@@ -80,6 +128,7 @@ def main() -> None:
     if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns) < _LEAST_COLUMNS:
         os.environ["COLUMNS"] = str(_LEAST_COLUMNS)
     catch_interrupts()
+    lighten_help()
     try:
         app(standalone_mode=True)
     except EcgscreenError as error:

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from ecgscreen import __version__
 from ecgscreen.cli import app, main
+from ecgscreen.commands.lazy import LazyCommand
 from ecgscreen.compare import html as compare_html
 from ecgscreen.errors import ExitCode
 from ecgscreen.label_list_file import shipped_lists
@@ -68,13 +69,18 @@ def commands(program: str) -> list[list[str]]:
     return [words[1:] for words in split if words[:1] == [program]]
 
 
+def loaded(command: Any) -> Any:
+    """The command itself, where only its line in the help is there."""
+    return command.load() if isinstance(command, LazyCommand) else command
+
+
 def paths_of_commands() -> Iterator[tuple[str, ...]]:
     """Every command that the program has, such as ("labels", "check")."""
 
     def walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         if hasattr(command, "commands"):
             for name, child in command.commands.items():
-                yield from walk(child, (*path, name))
+                yield from walk(loaded(child), (*path, name))
         else:
             yield path
 
@@ -102,7 +108,7 @@ def test_every_command_line_is_one_that_the_program_takes(words: list[str]) -> N
     path: tuple[str, ...] = ()
     while hasattr(command, "commands"):
         assert words[len(path)] in command.commands
-        command = command.commands[words[len(path)]]
+        command = loaded(command.commands[words[len(path)]])
         path = (*path, words[len(path)])
     # Parses and checks, as a call would, and calls nothing.
     command.make_context(path[-1], words[len(path) :])

@@ -282,7 +282,7 @@ NEVER = {*HEAVY, "matplotlib", "sklearn", "aiohttp", "requests", "trainer"}
 def test_help_loads_neither_numpy_nor_anything_heavy() -> None:
     code, loaded = loaded_by("--help")
     assert code == 0
-    assert not loaded & {*NEVER, "numpy", "h5py", "engines"}
+    assert not loaded & {*NEVER, "numpy", "h5py", "engines", "pygments", "markdown_it"}
 
 
 def test_info_loads_no_engine_and_no_language_model(bundle_dir: Path) -> None:

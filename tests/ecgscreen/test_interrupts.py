@@ -51,7 +51,7 @@ def interrupted(module: str, number: int, *words: str) -> subprocess.CompletedPr
         ("typer", "--help"),
         ("typer.main", "info"),
         ("rich", "calibrate x.csv --labels rhythm.txt --out new"),
-        ("ecgscreen.commands.train", "--version"),
+        ("ecgscreen.commands.train", "train --help"),
         ("numpy", "info"),
         ("numpy", "scan . --labels rhythm.txt --out new"),
         ("numpy", "show x.hea"),
