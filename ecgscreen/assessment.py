@@ -12,6 +12,7 @@ from ecgscreen.arm_reversal import arm_reversal_note, run_against
 from ecgscreen.lead_faults import lead_faults
 from ecgscreen.limb_leads import limb_lead_note, limb_leads_agree, with_derived_leads
 from ecgscreen.quality import Quality, assess_quality, quality_of
+from ecgscreen.quality_remarks import lead_remarks
 from ecgscreen.recording import LEADS, Recording
 
 
@@ -56,14 +57,16 @@ def assess_together(
     """
     # A file's absurd gain may take squares beyond float32.
     with np.errstate(over="ignore", invalid="ignore"):
-        faults = lead_faults(deviation, recordings[0].sampling_rate, amplitude_known=True)
+        rate = recordings[0].sampling_rate
+        faults = lead_faults(deviation, rate, amplitude_known=True)
+        marks = lead_remarks(deviation, rate)
         agree = limb_leads_agree(deviation)
         against = run_against(deviation[:, LEADS.index("I")], deviation[:, LEADS.index("V6")])
     assessed = []
-    for recording, found, is_plain in zip(
-        recordings, faults, (agree & ~against).tolist(), strict=True
+    for recording, found, noted, is_plain in zip(
+        recordings, faults, marks, (agree & ~against).tolist(), strict=True
     ):
-        quality = quality_of(LEADS, found)
+        quality = quality_of(LEADS, found, noted)
         settled = is_plain or quality.reason is not None
         assessed.append((recording if settled else _checked(recording, quality), quality))
     return assessed

@@ -18,7 +18,7 @@ from ecgscreen.acquired import acquired_text
 from ecgscreen.assessment import assess
 from ecgscreen.discover import Found
 from ecgscreen.preprocess import Prepared, PreprocessConfig, preprocess, window_starts
-from ecgscreen.quality import LeadFault, Quality
+from ecgscreen.quality import LeadFault, Quality, Remark
 from ecgscreen.readers.base import NO_MEMORY, reason_of
 from ecgscreen.readers.opened import noting
 from ecgscreen.readers.pieces import Pieces, announced_duration_s, open_pieces
@@ -193,6 +193,7 @@ class _Tally:
         self.leads = np.zeros(len(LEADS), np.bool_)
         self._n_used = 0
         self._faults: Counter[tuple[str, LeadFault]] = Counter()
+        self._remarks: Counter[Remark] = Counter()
         self._notes: Counter[str] = Counter()
 
     def count(self, quality: Quality, window: Recording) -> None:
@@ -205,14 +206,20 @@ class _Tally:
         self._faults.update(
             (lead.name, lead.fault) for lead in quality.leads if lead.fault is not None
         )
+        self._remarks.update(remark for remark, _ in quality.remarks)
         self._notes.update(window.notes)
 
     def summary(self) -> str:
         """A phrase for the report, such as ``usable: 8,102 of 8,640 windows, V3 flat in 3,200``.
 
-        Leads are named that are left out in a tenth of the windows used, the commonest first.
+        Leads are named that are left out in a tenth of the windows used, the commonest first; so
+        is what is noted in as many, in whichever leads.
         """
         least = max(1.0, _LEFT_OUT_SHARE * self._n_used)
+        noted = [f"{what} in {n:,}" for what, n in self._remarks.most_common() if n >= least]
+        return "; noted: ".join([self._faulty(least), *([", ".join(noted)] if noted else [])])
+
+    def _faulty(self, least: float) -> str:
         faults = [(pair, n) for pair, n in self._faults.most_common() if n >= least]
         if self._n_used == self.n_windows and not faults:
             return "good"

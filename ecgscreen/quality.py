@@ -1,8 +1,8 @@
 """Whether a recording can be scored, and which of its leads to leave out.
 
 The signal is judged as it came, before any filter, but only for what the filter leaves in it. A
-lead is left out for what makes it meaningless, not for what makes it ugly. An unusable recording
-is a result of its own, never "negative".
+lead is left out for what makes it meaningless, not for what makes it ugly, which is named. An
+unusable recording is a result of its own, never "negative".
 """
 
 from __future__ import annotations
@@ -15,14 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.lead_faults import LeadFault, lead_faults, row_means
+from ecgscreen.quality_remarks import Marks, Noted, Remark, lead_remarks
 from ecgscreen.recording import LEADS, Recording, SkipReason
 
-__all__ = ["Grade", "LeadFault", "LeadQuality", "Quality", "assess_quality", "quality_of"]
+__all__ = [
+    "Grade",
+    "LeadFault",
+    "LeadQuality",
+    "Quality",
+    "Remark",
+    "assess_quality",
+    "quality_of",
+]
 
 MIN_DURATION_S = 5.0
 """A shorter strip holds too few beats for any statement on rhythm."""
 
 _BLOCK_SAMPLES = 1 << 22
+_PIECE_S = 600
 _FEW = 3
 
 
@@ -30,7 +40,7 @@ class Grade(StrEnum):
     """What to expect of a recording's scores."""
 
     GOOD = "good"
-    """All twelve leads, none with a fault."""
+    """All twelve leads, none with a fault; what is named besides is no fault."""
     USABLE = "usable"
     """Some leads are missing or left out; at least one is not."""
     UNUSABLE = "unusable"
@@ -61,7 +71,9 @@ class Quality:
     detail
         To `reason`: the value found and the value expected.
     summary
-        A phrase for the report: ``good``, ``usable: V3 flat, V5 clipped``.
+        A phrase for the report: ``good``, ``usable: V3 flat, V5 clipped; noted: V1 wander``.
+    remarks
+        What was named and is no fault, each with the names of leads that are usable.
     """
 
     grade: Grade
@@ -70,6 +82,7 @@ class Quality:
     reason: SkipReason | None
     detail: str
     summary: str
+    remarks: tuple[tuple[Remark, tuple[str, ...]], ...] = ()
 
 
 def assess_quality(recording: Recording) -> Quality:
@@ -81,7 +94,8 @@ def assess_quality(recording: Recording) -> Quality:
     and that extreme is far from its mean); is *noisy* (what changes within 10 ms is larger than
     what stays); is full of *muscle noise* (see `ecgscreen.quality_noise`: by itself, or with all
     others where they say so together); or is *out of range* (half of its seconds range over more
-    than `LARGEST_RANGE_MV`). Wander is no fault: the filter takes it out.
+    than `LARGEST_RANGE_MV`). Named, and no fault, are wander, steps, mains hum and pacing spikes
+    (`ecgscreen.quality_remarks`): the filter takes them out, or they are no artefact.
 
     Parameters
     ----------
@@ -98,26 +112,46 @@ def assess_quality(recording: Recording) -> Quality:
             SkipReason.TOO_SHORT,
             f"{recording.duration_s:.3g} s, expected at least {MIN_DURATION_S:g} s",
         )
-    return quality_of(recording.lead_names, list(_faults(recording)))
+    return quality_of(recording.lead_names, list(_faults(recording)), _marks(recording))
 
 
-def quality_of(lead_names: tuple[str, ...], faults: Sequence[LeadFault | None]) -> Quality:
-    """Make one of what is wrong with the leads.
+def quality_of(
+    lead_names: tuple[str, ...], faults: Sequence[LeadFault | None], marks: Marks = ()
+) -> Quality:
+    """Make one of what is wrong with the leads, and what is named of them.
 
     Parameters
     ----------
     lead_names, faults
         Of the leads that are there, in the same order.
+    marks
+        With rows that count in that order; of leads with a fault, nothing is named.
     """
-    if lead_names == LEADS and not any(faults):
+    if lead_names == LEADS and not marks and not any(faults):
         return _FAULTLESS
     leads = _lead_qualities(lead_names, faults)
     usable = np.array([lead.fault is None for lead in leads])
-    if usable.all():
-        return _FAULTLESS
     if not usable.any():
         return _unusable(leads, SkipReason.NO_USABLE_LEAD, _phrase(leads))
-    return Quality(Grade.USABLE, leads, usable, None, "", f"usable: {_phrase(leads)}")
+    remarks = tuple(_remarks(lead_names, faults, marks))
+    is_good = usable.all()
+    if is_good and not remarks:
+        return _FAULTLESS
+    grade = Grade.GOOD if is_good else Grade.USABLE
+    summary = str(grade) if is_good else f"{grade}: {_phrase(leads)}"
+    if remarks:
+        noted = ", ".join(_named(names, remark) for remark, names in remarks)
+        summary = f"{summary}; noted: {noted}"
+    return Quality(grade, leads, usable, None, "", summary, remarks)
+
+
+def _remarks(
+    lead_names: tuple[str, ...], faults: Sequence[LeadFault | None], marks: Marks
+) -> Iterator[tuple[Remark, tuple[str, ...]]]:
+    for noted in marks:
+        names = [lead_names[row] for row in noted.rows if faults[row] is None]
+        if names:
+            yield noted.remark, tuple(sorted(names, key=LEADS.index))
 
 
 def _unusable(leads: tuple[LeadQuality, ...], reason: SkipReason, detail: str) -> Quality:
@@ -168,13 +202,34 @@ def _faults(recording: Recording) -> Iterator[LeadFault | None]:
             yield next(faults) if is_finite else LeadFault.NON_FINITE
 
 
+def _marks(recording: Recording) -> Marks:
+    """What is named of each row of the signal."""
+    if not recording.amplitude_known:
+        return ()
+    signal = recording.signal
+    found: dict[Remark, set[int]] = {}
+    # A day-long recording is taken piece by piece.
+    n_piece = round(_PIECE_S * recording.sampling_rate)
+    for start in range(0, signal.shape[1], n_piece):
+        piece = signal[:, start : start + n_piece]
+        if piece.shape[1] < MIN_DURATION_S * recording.sampling_rate:
+            continue
+        rows = np.flatnonzero(np.logical_and.reduce(np.isfinite(piece), axis=1))
+        with np.errstate(over="ignore", invalid="ignore"):  # as in `_faults`
+            deviation = piece[rows] - row_means(piece[rows])[:, np.newaxis]
+            (marks,) = lead_remarks(deviation[np.newaxis], recording.sampling_rate)
+        for noted in marks:
+            found.setdefault(noted.remark, set()).update(rows[list(noted.rows)].tolist())
+    return tuple(Noted(one, tuple(sorted(found[one]))) for one in Remark if one in found)
+
+
 def _phrase(leads: tuple[LeadQuality, ...]) -> str:
     """Name the faulty leads, or count them where they are many: ``V3 flat, 9 leads missing``."""
-    phrases = []
-    for fault in LeadFault:
-        names = [lead.name for lead in leads if lead.fault is fault]
-        if len(names) > _FEW:
-            phrases.append(f"{len(names)} leads {fault}")
-        else:
-            phrases.extend(f"{name} {fault}" for name in names)
-    return ", ".join(phrases)
+    found = [(fault, [lead.name for lead in leads if lead.fault is fault]) for fault in LeadFault]
+    return ", ".join(_named(names, fault) for fault, names in found if names)
+
+
+def _named(names: Sequence[str], what: str) -> str:
+    if len(names) > _FEW:
+        return f"{len(names)} leads {what}"
+    return ", ".join(f"{name} {what}" for name in names)

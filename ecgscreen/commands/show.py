@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ecgscreen.commands.options import Language, parse_path
 from ecgscreen.commands.record import open_record
 from ecgscreen.errors import UsageError
+
+if TYPE_CHECKING:
+    from ecgscreen.readers.pieces import Pieces
 
 
 def show(
@@ -38,7 +41,8 @@ def show(
 
         # Where nobody looks, as in a file, ten seconds are worth more than the lines' length.
         width = Console().width if sys.stdout.isatty() else 160
-        _print(terminal_strip(recording, width, start, language))
+        *traces, caption = terminal_strip(recording, width, start, language)
+        _print([*traces, _quality_line(recording, start, language), caption])
         return
     segment = cut_pieces(recording, start)
     if out.suffix.casefold() == ".png":
@@ -48,6 +52,29 @@ def show(
         content = f'<?xml version="1.0" encoding="UTF-8"?>\n{drawing}\n'.encode()
     with storing(out):
         publish_bytes(out, content)
+
+
+def _quality_line(recording: Pieces, start_s: float, language: str) -> str:
+    """What quality has to say of the seconds shown, and what it cannot at their rate."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from ecgscreen.assessment import assess
+    from ecgscreen.quality_remarks import not_judged
+    from ecgscreen.reports.html.words import load_words
+    from ecgscreen.strip import cut_pieces
+
+    words = load_words(language)
+    segment = cut_pieces(recording, start_s)
+    signal = np.stack(list(segment.leads.values()))
+    shown = replace(recording.whole, signal=signal, lead_names=tuple(segment.leads))
+    _, quality = assess(shown)
+    parts = [f"{words['quality']}: {words.quality_phrase(quality.summary)}"]
+    if beyond := not_judged(segment.sampling_rate):
+        names = words.quality_phrase(", ".join(beyond))
+        parts.append(f"{words['not_judged']}: {names}")
+    return " · ".join(parts)
 
 
 def _print(lines: list[str]) -> None:

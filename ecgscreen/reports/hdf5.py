@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.quality_remarks import not_judged
 from ecgscreen.reports.content import Report, ScoredBlock, software_versions
 from ecgscreen.reports.notices import notices
-from ecgscreen.results import report_text
+from ecgscreen.results import RecordResult, report_text
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -38,7 +39,8 @@ _RECORDS = (
     _Field("status", str, "", "scored, unusable, error or vanished"),
     _Field("reason", str, "", "Why there is no score; empty when scored"),
     _Field("detail", str, "", "The value found and the value expected"),
-    _Field("quality", str, "", "good, usable or unusable, and why"),
+    _Field("quality", str, "", "good, usable or unusable, and why; what is noted besides"),
+    _Field("not_judged", str, "", "What quality cannot tell at this sampling rate, by commas"),
     _Field("sampling_rate", np.float64, "Hz", "Of the file; NaN where unknown"),
     _Field("duration_s", np.float64, "s", "Of the file; NaN where unknown"),
     _Field("acquired", str, "", "When it was recorded; empty where the file does not say"),
@@ -126,7 +128,7 @@ class Hdf5Report:
         self._raw.check()
         rows = slice(block.first, block.first + len(block.results))
         for each in _RECORDS:
-            values = [getattr(result, each.name) for result in block.results]
+            values = [_value(result, each.name) for result in block.results]
             self._file[f"records/{each.name}"][rows] = _column(each, values)
         self._file["scores"][rows] = block.scores
         self._file["percentiles"][rows] = block.percentiles
@@ -224,6 +226,12 @@ def _fill_value(field: _Field) -> float | int | None:
     if field.dtype is np.int8:
         return -1
     return float("nan") if np.issubdtype(field.dtype, np.floating) else 0
+
+
+def _value(result: RecordResult, name: str) -> object:
+    if name == "not_judged":  # not stored: the rate says it
+        return ", ".join(not_judged(result.sampling_rate))
+    return getattr(result, name)
 
 
 def _column(field: _Field, values: list[Any]) -> NDArray[Any]:

@@ -107,7 +107,7 @@ def _muscle(
 def spoil_leads(
     leads: NDArray[np.float32], settings: SimulationSettings, rng: np.random.Generator
 ) -> None:
-    """Replace or clip, in place, the leads that an artefact names.
+    """Move, replace or clip, in place, the leads that an artefact names.
 
     Parameters
     ----------
@@ -117,6 +117,9 @@ def spoil_leads(
         As for `add_to_measured`.
     """
     artefacts: Artefacts = settings.artefacts
+    for name in artefacts.stepped_leads:
+        at = int(rng.uniform(0.2, 0.8) * leads.shape[1])
+        leads[LEADS.index(name), at:] += np.float32(artefacts.step_mv * rng.choice((-1, 1)))
     for name in artefacts.clipped_leads:
         lead = leads[LEADS.index(name)]
         np.clip(lead, -artefacts.clip_mv, artefacts.clip_mv, out=lead)

@@ -184,15 +184,17 @@ def _all_settings(
 
 
 def _draw_artefacts(sampling_rate: float, rng: np.random.Generator) -> Artefacts:
-    """Draw what a technician would meet: six in ten are clean but for the amplifier's hiss.
+    """Draw what a technician would meet: most are clean but for the amplifier's hiss.
 
     None makes a recording unusable: at most one lead is lost.
     """
     white_mv = float(rng.uniform(0.002, 0.010))
     kind, level, lead = float(rng.random()), float(rng.random()), LEADS[int(rng.integers(12))]
     spoilt = Artefacts(white_mv)
-    if kind < 0.60:
+    if kind < 0.58:
         pass
+    elif kind < 0.60:
+        spoilt = Artefacts(white_mv, stepped_leads=(lead,), step_mv=0.8 + 0.7 * level)
     elif kind < 0.70:
         spoilt = Artefacts(white_mv, wander_mv=0.10 + 0.25 * level)
     elif kind < 0.78:
@@ -236,6 +238,7 @@ def artefact_names(artefacts: Artefacts) -> str:
         ("flat lead", artefacts.flat_leads),
         ("drifting lead", artefacts.drifting_leads),
         ("clipped", artefacts.clipped_leads),
+        ("step", artefacts.stepped_leads),
     ):
         if leads:
             names.append(f"{label} {' '.join(leads)}")

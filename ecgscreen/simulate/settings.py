@@ -117,6 +117,9 @@ class Artefacts:
         Leads stuck at a constant value other than zero.
     clipped_leads, clip_mv
         Leads whose amplifier saturates at plus and minus `clip_mv`.
+    stepped_leads, step_mv
+        Leads whose baseline jumps once by `step_mv`, up or down, in the middle three fifths of
+        the recording, and stays there.
     swapped_arms
         Right and left arm electrode exchanged: I is inverted, II and III change places,
         aVR and aVL too.
@@ -132,6 +135,8 @@ class Artefacts:
     flat_leads: tuple[str, ...] = ()
     clipped_leads: tuple[str, ...] = ()
     clip_mv: float = 1.0
+    stepped_leads: tuple[str, ...] = ()
+    step_mv: float = 1.0
     swapped_arms: bool = False
 
     def __post_init__(self) -> None:
@@ -139,10 +144,11 @@ class Artefacts:
             level = getattr(self, name)
             if not (math.isfinite(level) and level >= 0):
                 raise ValueError(f"{name} is {level}; expected mV, zero or more")
-        for name in ("mains_hz", "clip_mv"):
+        for name in ("mains_hz", "clip_mv", "step_mv"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected more than zero")
-        named = self.off_leads + self.drifting_leads + self.flat_leads + self.clipped_leads
+        named = self.off_leads + self.drifting_leads + self.flat_leads
+        named += self.clipped_leads + self.stepped_leads
         if unknown := sorted(set(named) - set(LEADS)):
             raise ValueError(f"unknown leads {', '.join(unknown)}; expected {', '.join(LEADS)}")
 

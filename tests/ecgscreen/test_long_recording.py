@@ -104,6 +104,17 @@ def test_windows_that_are_unusable_are_counted_and_not_embedded(tmp_path: Path) 
     assert {20.0, 30.0}.isdisjoint(row.window_starts_s.tolist())
 
 
+def test_what_is_noted_in_a_tenth_of_the_windows_is_counted(tmp_path: Path) -> None:
+    signal = LONG.signal.copy()
+    signal[7, 1500:] += 2  # a step, and nothing else for the rest of the time
+    path = write_wfdb(Recording(LONG.path, signal, 100.0, LEADS), tmp_path, "step")
+    assert run(path)[0].quality == "good"
+    times = np.arange(signal.shape[1]) / 100
+    signal[7, 4000:7000] += np.sin(2 * np.pi * 0.2 * times[4000:7000]).astype(np.float32)
+    path = write_wfdb(Recording(LONG.path, signal, 100.0, LEADS), tmp_path, "wander")
+    assert run(path)[0].quality == "good; noted: wander in 3"
+
+
 def test_it_is_unusable_only_if_all_windows_are(tmp_path: Path) -> None:
     signal = np.zeros_like(LONG.signal)
     path = write_wfdb(Recording(LONG.path, signal, 100.0, LEADS), tmp_path, "flat")

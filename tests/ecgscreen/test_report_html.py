@@ -315,6 +315,21 @@ def test_in_german(tmp_path: Path) -> None:
         write_page(tmp_path / "fr", language="fr")
 
 
+def test_what_is_noted_and_what_a_rate_cannot_show(tmp_path: Path) -> None:
+    english, german = (load_words(language) for language in LANGUAGES)
+    phrase = "usable: 5 of 8 windows, V3 muscle noise in 2; noted: pacing spikes in 8"
+    assert english.quality_phrase(phrase) == phrase
+    assert german.quality_phrase(phrase) == (
+        "verwendbar: 5 von 8 Fenstern, V3 Muskelrauschen in 2; vermerkt: Schrittmacherimpulse in 8"
+    )
+    for language, expected in (
+        ("en", "Cannot be judged at this rate:</span> mains hum, pacing spikes"),
+        ("de", "nicht zu beurteilen:</span> Netzbrummen, Schrittmacherimpulse"),
+    ):
+        page = write_page(tmp_path / language, language=language)
+        assert expected in page.read_text(encoding="utf-8")
+
+
 def test_both_languages_say_the_same(night: Path) -> None:
     english, german = (load_words(language) for language in LANGUAGES)
     for one, other in ((english.page, german.page), (english.script, german.script)):

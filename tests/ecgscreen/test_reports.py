@@ -227,6 +227,8 @@ def test_hdf5_holds_what_the_store_held(folder: tuple[Path, RunSummary]) -> None
         assert text(records["notes"]) == ["; ".join(result.notes) for result in RESULTS]
         for name in ("record_id", "status", "reason", "detail", "quality"):
             assert text(records[name]) == [str(getattr(result, name)) for result in RESULTS]
+        # 500 Hz shows everything, and nothing is said of what was not read.
+        assert set(text(records["not_judged"])) == {""}
         for name in ("sampling_rate", "duration_s"):
             expected = np.array([getattr(result, name) for result in RESULTS])
             np.testing.assert_array_equal(records[name], expected)

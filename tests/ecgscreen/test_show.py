@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 from ecgscreen.cli import app
 from ecgscreen.errors import EcgscreenError, ExitCode, UsageError
 from ecgscreen.recording import LEADS, SkipReason
-from ecgscreen.simulate import write_dataset
+from ecgscreen.simulate import Artefacts, Rhythm, SimulationSettings, simulate, write_dataset
+from ecgscreen.simulate.wfdb_writer import write_wfdb
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,15 @@ def test_in_the_terminal_every_lead_has_its_line(record: Path) -> None:
     assert [word for word in starts if word in LEADS] == list(LEADS)
     assert "no filter · 500 Hz" in result.output.splitlines()[-1]
     assert show(record.with_suffix("")).output == result.output, "a record without its suffix"
+
+
+def test_it_says_what_quality_found_and_what_it_cannot(tmp_path: Path) -> None:
+    settings = SimulationSettings(Rhythm.SINUS, 100.0, artefacts=Artefacts(stepped_leads=("V2",)))
+    path = write_wfdb(simulate(settings).recording, tmp_path, "step")
+    beyond = "Cannot be judged at this rate: mains hum, pacing spikes"
+    assert show(path).output.splitlines()[-2] == f"Quality: good; noted: V2 steps · {beyond}"
+    german = show(path, "--language", "de").output.splitlines()[-2]
+    assert german.startswith("Qualität: gut; vermerkt: V2 Sprünge der Grundlinie · ")
 
 
 def test_out_writes_an_svg_for_its_owner(record: Path, tmp_path: Path) -> None:

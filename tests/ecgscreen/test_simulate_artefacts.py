@@ -87,6 +87,15 @@ def test_lost_leads_lose_the_heart_and_the_others_keep_it() -> None:
         np.testing.assert_array_equal(lead(recording, name), lead(clean, name))
 
 
+def test_a_step_moves_what_follows_it_and_nothing_else() -> None:
+    moved = spoilt(artefacts=Artefacts(stepped_leads=("V2",), step_mv=0.8)).signal - spoilt().signal
+    (at,) = np.flatnonzero(np.diff(moved[LEADS.index("V2")]).round(4))
+    assert 0.2 <= at / moved.shape[1] <= 0.8
+    assert not moved[LEADS.index("V2"), : at + 1].any()
+    np.testing.assert_allclose(np.abs(moved[LEADS.index("V2"), at + 1 :]), 0.8, atol=1e-6)
+    assert not np.delete(moved, LEADS.index("V2"), axis=0).any()
+
+
 def test_swapped_arms_invert_i_and_exchange_ii_with_iii() -> None:
     swapped, clean = spoilt(artefacts=Artefacts(swapped_arms=True)), spoilt()
     for name, was, sign in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from ecgscreen.quality_remarks import not_judged
 from ecgscreen.readers.base import reason_of
 from ecgscreen.recording import LEADS, RecordingError, SkippedRecording
 from ecgscreen.reports.content import Report
@@ -110,6 +111,8 @@ def _facts(row: Row, words: Words) -> str:
         length = words.length(row.length_s)
         length = f"{length}, {words.number(row.rate, 0)} Hz"
         facts.append((words["length"], length))
+        if beyond := not_judged(row.rate):
+            facts.append((words["not_judged"], words.quality_phrase(", ".join(beyond))))
     if row.acquired:
         facts.append((words["acquired"], row.acquired))
     if row.notes:

@@ -16,7 +16,6 @@ from ecgscreen.vocabulary.folding import fold
 
 LANGUAGES = ("en", "de")
 _BRACES = re.compile(r"\{(\w+)\}")
-_WORD = re.compile(r"[A-Za-z-]+")
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Words:
     reasons
         Reasons and the like as the program has them -> how the page puts them.
     quality
-        Words of a quality phrase, likewise.
+        Terms of a quality phrase, likewise.
     notes
         Notes as the program has them -> how the page puts them; braces stand for what differs.
     """
@@ -54,8 +53,10 @@ class Words:
         return self.reasons.get(text, text)
 
     def quality_phrase(self, text: str) -> str:
-        """Put a phrase such as ``usable: V3 flat`` into this language, word by word."""
-        return _WORD.sub(lambda match: self.quality.get(match[0], match[0]), text)
+        """Put a phrase such as ``usable: V3 flat`` into this language, term by term."""
+        if not self.quality:
+            return text
+        return _terms(tuple(self.quality)).sub(lambda match: self.quality[match[0]], text)
 
     def diagnosis(self, name: str) -> str:
         """A line of the list as written, in German with the vocabulary's German term behind it."""
@@ -94,6 +95,13 @@ class Words:
         if seconds > LONG_S:
             return self.clock(seconds)
         return f"{self.number(seconds, 1)} s"
+
+
+@cache
+def _terms(known: tuple[str, ...]) -> re.Pattern[str]:
+    """Any of the terms, as whole words; the longer one where one begins with another."""
+    longest = sorted(known, key=len, reverse=True)
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest))})(?![\w-])")
 
 
 @cache

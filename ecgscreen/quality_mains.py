@@ -1,0 +1,73 @@
+"""Mains hum: named, and no fault, because the filter takes it out.
+
+IEC 60601-2-25 allows an electrocardiograph noise of 30 uV from peak to valley; a hum of that size
+is named. That it is a hum, and not muscle noise, shows in that it stands out of what lies 6 Hz to
+either side. Under 150 Hz a device has filtered it out, or sampling has folded it onto the heart's
+own frequencies: it is not judged there.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAINS_HZ = (50, 60)
+
+MIN_SAMPLING_RATE = 150.0
+"""In Hz."""
+
+HUM_MV = 0.03
+"""From peak to valley."""
+
+_ASIDE_HZ = 6
+_TIMES_ASIDE = 2.0
+
+
+def mains_marks(
+    deviation: NDArray[np.float32], sampling_rate: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Find the leads that hum in half of their seconds or more.
+
+    Parameters
+    ----------
+    deviation
+        float32, shape (n_recordings, n_leads, n_samples), contiguous: finite samples in mV less
+        the mean of their lead; at least a second.
+    sampling_rate
+        In Hz, at least `MIN_SAMPLING_RATE`.
+
+    Returns
+    -------
+    For each of `MAINS_HZ`, bool, shape (n_recordings, n_leads).
+    """
+    n_recordings, n_leads, n_samples = deviation.shape
+    n_second = int(sampling_rate)
+    n_seconds = n_samples // n_second
+    seconds = deviation[..., : n_seconds * n_second].reshape(
+        n_recordings, n_leads * n_seconds, n_second
+    )
+    # A product of a fixed shape a recording: its rounding does not depend on the others.
+    waves = np.square(seconds @ _waves(n_second, sampling_rate))
+    powers = (waves[..., ::2] + waves[..., 1::2]).reshape(n_recordings, n_leads, n_seconds, 2, 3)
+    hum, aside = powers[..., 1], np.maximum(powers[..., 0], powers[..., 2])
+    heard = (hum > (HUM_MV / 2) ** 2) & (hum > _TIMES_ASIDE**2 * aside)
+    marks = 2 * heard.sum(axis=2) >= n_seconds
+    return marks[..., 0], marks[..., 1]
+
+
+@lru_cache(maxsize=16)
+def _waves(n: int, sampling_rate: float) -> NDArray[np.float32]:
+    """Cosines and sines under a Hann window, whose squares add up to a squared amplitude."""
+    times = np.arange(n) / sampling_rate
+    window = 1 - np.cos(2 * np.pi * (np.arange(n) + 0.5) / n)
+    columns = []
+    for mains in MAINS_HZ:
+        for frequency in (mains - _ASIDE_HZ, mains, mains + _ASIDE_HZ):
+            angle = 2 * np.pi * frequency * times
+            columns += [window * np.cos(angle), window * np.sin(angle)]
+    matrix = np.stack(columns, axis=1)
+    # What is left of a constant under the window.
+    matrix -= matrix.mean(axis=0)
+    return np.ascontiguousarray(matrix * (2 / n), np.float32)
