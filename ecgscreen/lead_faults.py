@@ -11,6 +11,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.quality_mains import MIN_SAMPLING_RATE, without_mains
 from ecgscreen.quality_noise import muscle_noise
 
 FLAT_MV = 0.005
@@ -80,14 +81,18 @@ def lead_faults(
     change = _change(deviation, lag)
     n_changes = np.float32(max(1, n_samples - lag))
     mean_change = np.add.reduce(change, axis=-1) / n_changes
+    # The difference over 10 ms has sqrt(2) the size of white noise and twice that of mains
+    # hum, but less than half that of an ECG, whatever the sampling rate. Size is the mean
+    # absolute value: squares would see nothing but the spikes of a pacemaker.
+    noisy = mean_change > _NOISE_RATIO * row_means(np.abs(deviation))
+    if sampling_rate >= MIN_SAMPLING_RATE and noisy.any():
+        # Hum is filtered out before the encoder sees it: what counts is what is left.
+        noisy[noisy] = _is_noisy(without_mains(seconds[noisy], sampling_rate), lag)
     flat_range = FLAT_MV if amplitude_known else 0.0
     masks = {
         LeadFault.FLAT: (second_range <= flat_range).sum(axis=-1) >= _FLAT_SHARE * n_seconds,
         LeadFault.CLIPPED: _is_clipped(deviation, second_high, second_low, deviation[..., whole:]),
-        # The difference over 10 ms has sqrt(2) the size of white noise and twice that of mains
-        # hum, but less than half that of an ECG, whatever the sampling rate. Size is the mean
-        # absolute value: squares would see nothing but the spikes of a pacemaker.
-        LeadFault.NOISY: mean_change > _NOISE_RATIO * row_means(np.abs(deviation)),
+        LeadFault.NOISY: noisy,
         LeadFault.MUSCLE_NOISE: muscle_noise(
             seconds, sampling_rate, _evenness(change, mean_change, n_changes)
         ),
@@ -150,6 +155,14 @@ def _change(deviation: NDArray[np.float32], lag: int) -> NDArray[np.float32]:
     change[..., -lag:] = 0
     np.abs(change, out=change)
     return change
+
+
+def _is_noisy(seconds: NDArray[np.float32], lag: int) -> NDArray[np.bool_]:
+    """Whether leads, shape (n_leads, n_seconds, n), change too much for their size."""
+    change = np.abs(seconds[..., lag:] - seconds[..., :-lag])
+    mean_change, size = row_means(change).mean(axis=-1), row_means(np.abs(seconds)).mean(axis=-1)
+    noisy: NDArray[np.bool_] = mean_change > _NOISE_RATIO * size
+    return noisy
 
 
 def _evenness(

@@ -127,22 +127,27 @@ def quality_of(
     marks
         With rows that count in that order; of leads with a fault, nothing is named.
     """
-    if lead_names == LEADS and not marks and not any(faults):
+    found = _of_faults(lead_names, faults)
+    if not marks or found.reason is not None:
+        return found
+    remarks = tuple(_remarks(lead_names, faults, marks))
+    if not remarks:
+        return found
+    noted = ", ".join(_named(names, remark) for remark, names in remarks)
+    summary = f"{found.summary}; noted: {noted}"
+    return Quality(found.grade, found.leads, found.usable, None, "", summary, remarks)
+
+
+def _of_faults(lead_names: tuple[str, ...], faults: Sequence[LeadFault | None]) -> Quality:
+    if lead_names == LEADS and not any(faults):
         return _FAULTLESS
     leads = _lead_qualities(lead_names, faults)
     usable = np.array([lead.fault is None for lead in leads])
+    if usable.all():
+        return _FAULTLESS
     if not usable.any():
         return _unusable(leads, SkipReason.NO_USABLE_LEAD, _phrase(leads))
-    remarks = tuple(_remarks(lead_names, faults, marks))
-    is_good = usable.all()
-    if is_good and not remarks:
-        return _FAULTLESS
-    grade = Grade.GOOD if is_good else Grade.USABLE
-    summary = str(grade) if is_good else f"{grade}: {_phrase(leads)}"
-    if remarks:
-        noted = ", ".join(_named(names, remark) for remark, names in remarks)
-        summary = f"{summary}; noted: {noted}"
-    return Quality(grade, leads, usable, None, "", summary, remarks)
+    return Quality(Grade.USABLE, leads, usable, None, "", f"usable: {_phrase(leads)}")
 
 
 def _remarks(

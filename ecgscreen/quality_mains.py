@@ -23,6 +23,7 @@ HUM_MV = 0.03
 
 _ASIDE_HZ = 6
 _TIMES_ASIDE = 2.0
+_OFF_HZ = 0.25
 
 
 def mains_marks(
@@ -55,6 +56,35 @@ def mains_marks(
     heard = (hum > (HUM_MV / 2) ** 2) & (hum > _TIMES_ASIDE**2 * aside)
     marks = 2 * heard.sum(axis=2) >= n_seconds
     return marks[..., 0], marks[..., 1]
+
+
+def without_mains(seconds: NDArray[np.float32], sampling_rate: float) -> NDArray[np.float32]:
+    """Leads less what hums in them at either frequency.
+
+    Parameters
+    ----------
+    seconds
+        float32, shape (n_leads, n_seconds, n): finite leads cut into seconds.
+    sampling_rate
+        In Hz, at least `MIN_SAMPLING_RATE`.
+
+    Returns
+    -------
+    float32, of the same shape.
+    """
+    waves = _plain_waves(seconds.shape[-1], sampling_rate)
+    # A product of a fixed shape a lead: its rounding does not depend on the others.
+    hum: NDArray[np.float32] = np.matmul(seconds @ waves, waves.T, dtype=np.float32)
+    return np.subtract(seconds, hum, out=hum)
+
+
+@lru_cache(maxsize=16)
+def _plain_waves(n: int, sampling_rate: float) -> NDArray[np.float32]:
+    """Orthonormal columns that span all hums of a second, also of a mains off by some 0.2 Hz."""
+    frequencies = [mains + off for mains in MAINS_HZ for off in (-_OFF_HZ, _OFF_HZ)]
+    angles = 2 * np.pi * np.outer(np.arange(n) / sampling_rate, frequencies)
+    columns, _ = np.linalg.qr(np.concatenate([np.cos(angles), np.sin(angles)], axis=1))
+    return np.ascontiguousarray(columns, np.float32)
 
 
 @lru_cache(maxsize=16)
