@@ -27,10 +27,9 @@ from ecgscreen.label_list_file import shipped_lists
 from ecgscreen.preprocess import MAX_SAMPLING_RATE, MIN_SAMPLING_RATE
 from ecgscreen.quality import MIN_DURATION_S
 from ecgscreen.readers.archives import MAX_MEMBERS
-from ecgscreen.readers.base import MAX_SAMPLES, MAX_SIGNALS
+from ecgscreen.readers.base import MAX_LONG_SAMPLES, MAX_SAMPLES, MAX_SIGNALS
 from ecgscreen.readers.limited import MAX_FILE_BYTES, TIME_LIMIT_S
 from ecgscreen.readers.limited_worker import MEMORY_LIMIT_BYTES
-from ecgscreen.readers.pieces import MAX_LONG_SAMPLES
 from ecgscreen.reports.csv import COLUMNS
 from ecgscreen.reports.html.writer import MAX_ROWS, MAX_STRIPS
 from ecgscreen.results import Status

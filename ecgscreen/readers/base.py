@@ -15,6 +15,10 @@ MAX_SIGNALS = 512
 MAX_SAMPLES = 1 << 28
 """Samples of one recording, all signals together: 24 h of 12 leads at 250 Hz, 1 GiB."""
 
+MAX_LONG_SAMPLES = 1 << 32
+"""Samples of a recording that is read in pieces, all signals together: eight days of twelve leads
+at 500 Hz, a file of 8 GiB."""
+
 MAX_UNPACKED_BYTES, MAX_RATIO = 1 << 26, 200
 """Of a compressed file, more than the first is read only if it is at most so many times as large as
 in the file."""

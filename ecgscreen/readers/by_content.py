@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ecgscreen.readers.files import InsideFile
 from ecgscreen.readers.formats import HEAD_BYTES, NOT_RECORDINGS, SUFFIXES, Format, recognise
-from ecgscreen.readers.limited import members_limited, read_limited, require_package
+from ecgscreen.readers.limited import (
+    Opened,
+    members_limited,
+    open_limited,
+    piece_limited,
+    read_limited,
+    require_package,
+)
 from ecgscreen.recording import Recording, RecordingError, SkipReason
+
+ReadPiece: TypeAlias = Callable[[int, int], NDArray[np.float32]]
 
 EXPECTED = "expected WFDB, or a format of docs/formats.md"
 
@@ -53,6 +67,53 @@ def read_by_content(path: Path, root: Path) -> Recording:
             )
         require_package(form.package, form.name)
         return read_limited(form.module, file, path, member)
+
+
+def length_announced(path: Path, root: Path) -> float:
+    """Say how long a recording is by the beginning of its file, in seconds.
+
+    0 where that does not tell, or the format is none of those that are read in pieces.
+    """
+    try:
+        with InsideFile(str(path), root) as file:
+            head = file.read(min(HEAD_BYTES, file.size))
+            form = recognise(head)
+            return 0.0 if form is None or form.length_s is None else form.length_s(head, file.size)
+    except (RecordingError, OSError):
+        return 0.0
+
+
+def open_by_content(path: Path, root: Path) -> tuple[Opened, ReadPiece]:
+    """Open a recording of a format that is read in pieces (see `length_announced`).
+
+    Parameters
+    ----------
+    path, root
+        As for `read_by_content`.
+
+    Returns
+    -------
+    The recording, and what reads a piece of it: from a first sample up to another, float32, shape
+    (n_leads, n), raising RecordingError or OSError.
+
+    Raises
+    ------
+    RecordingError, OSError
+        As `read_by_content`.
+    """
+    with InsideFile(str(path), root) as file:
+        form = format_of(file)
+        if form is None or form.length_s is None:
+            raise RecordingError(SkipReason.VANISHED, "it is another file than a moment ago")
+        require_package(form.package, form.name)
+        opened = open_limited(form.module, file, path)
+    module = form.module
+
+    def read(start: int, stop: int) -> NDArray[np.float32]:
+        with InsideFile(str(path), root) as file:
+            return piece_limited(module, file, opened, start, stop)
+
+    return opened, read
 
 
 def recordings_in(path: str, root: Path) -> list[str]:

@@ -7,6 +7,7 @@ Olivan, Clinical Neurophysiology 114, 2003 (EDF+). Runs behind `ecgscreen.reader
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 
 from ecgscreen.acquired import from_edf
 from ecgscreen.leads import standard_lead_name
-from ecgscreen.readers.base import MAX_SIGNALS, check_size
-from ecgscreen.readers.signals import Signals, stack
+from ecgscreen.readers.base import MAX_SIGNALS
+from ecgscreen.readers.signals import LongSignals, Signals, stack
 from ecgscreen.recording import RecordingError, SkipReason
 
 _FIXED_BYTES = 256
@@ -26,7 +27,12 @@ _ANNOTATIONS = b"EDF Annotations"
 
 
 def read(path: str, member: str = "") -> Signals:  # noqa: ARG001 - one recording a file
-    """Read the signals that are leads, of the sampling rate that most of them have.
+    """Read all of a file, as `open_long` does; `member` is not used."""
+    return open_long(path).whole(path)
+
+
+def open_long(path: str) -> LongSignals:
+    """Read what signals are leads, of the sampling rate that most of them have.
 
     Of an interrupted recording (EDF+D) the longest piece without a gap is read, and a note says
     so. Annotations and the patient's field are not read.
@@ -35,13 +41,11 @@ def read(path: str, member: str = "") -> Signals:  # noqa: ARG001 - one recordin
     ----------
     path
         The file.
-    member
-        Not used.
 
     Raises
     ------
     RecordingError
-        BAD_HEADER, NO_SIGNALS, NO_KNOWN_LEAD, TRUNCATED or TOO_LARGE.
+        BAD_HEADER, NO_SIGNALS or TRUNCATED.
     """
     from edfio import read_edf
 
@@ -53,22 +57,35 @@ def read(path: str, member: str = "") -> Signals:  # noqa: ARG001 - one recordin
     )
     if not rates:
         labels = tuple(signal.label for signal in edf.signals)
-        return Signals(labels, ("",) * len(labels), 100.0, np.zeros((len(labels), 1)))
+        return LongSignals(labels, ("",) * len(labels), 100.0, 1, _nothing(len(labels)))
     rate = rates.most_common(1)[0][0]
-    chosen = [signal for signal in edf.signals if signal.sampling_frequency == rate]
+    chosen = [
+        index for index, signal in enumerate(edf.signals) if signal.sampling_frequency == rate
+    ]
     if len(rates) > 1:
         notes += ("leads of another sampling rate than most are left out",)
-    per_record = chosen[0].samples_per_data_record
-    check_size(len(chosen), per_record * layout.n_records)
-    samples = slice(piece.start * per_record, piece.stop * per_record)
-    return Signals(
-        labels=tuple(signal.label for signal in chosen),
-        units=tuple(signal.physical_dimension for signal in chosen),
+    per_record = edf.signals[chosen[0]].samples_per_data_record
+    first = piece.start * per_record
+
+    def read_piece(path: str, start: int, stop: int) -> NDArray[np.float64]:
+        # Opened anew: the library keeps what it has read.
+        signals = read_edf(path, lazy_load_data=True, header_encoding="latin-1").signals
+        seconds = ((first + start) / rate, (first + stop) / rate)
+        return stack([signals[index].get_data_slice(*seconds) for index in chosen])
+
+    return LongSignals(
+        labels=tuple(edf.signals[index].label for index in chosen),
+        units=tuple(edf.signals[index].physical_dimension for index in chosen),
         sampling_rate=float(rate),
-        values=stack([signal.data[samples] for signal in chosen]),
+        n_samples=(piece.stop - piece.start) * per_record,
+        read=read_piece,
         notes=notes,
         acquired=layout.acquired,
     )
+
+
+def _nothing(n_signals: int) -> Callable[[str, int, int], NDArray[np.float64]]:
+    return lambda _path, start, stop: np.zeros((n_signals, stop - start))
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,10 @@ class Format:
         What the module imports.
     holds_several
         Whether one file may hold several recordings.
+    length_s
+        Gives the length of a recording in seconds from the beginning of its file and the file's
+        size, as far as these tell (0 if not): of formats whose files are read in pieces. Empty
+        for the others.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Format:
     module: str
     package: str
     holds_several: bool = False
+    length_s: Callable[[bytes, int], float] | None = None
 
 
 def recognise(head: bytes) -> Format | None:
@@ -67,6 +72,13 @@ def _is_edf(head: bytes) -> bool:
     )
 
 
+def _edf_length_s(head: bytes, _size: int) -> float:
+    try:
+        return max(0.0, float(head[236:244]) * float(head[244:252]))
+    except ValueError:
+        return 0.0
+
+
 def _is_hdf5(head: bytes) -> bool:
     return head[:8] == b"\x89HDF\r\n\x1a\n"
 
@@ -86,6 +98,11 @@ def _is_ishne(head: bytes) -> bool:
     return head[:8] == b"ISHNE1.0"
 
 
+def _ishne_length_s(head: bytes, size: int) -> float:
+    n_leads, rate = (int.from_bytes(head[at : at + 2], "little") for at in (156, 272))
+    return (size - 522) / (2 * n_leads * rate) if n_leads and rate else 0.0
+
+
 def _is_xml(root: str) -> Callable[[bytes], bool]:
     return lambda head: head.lstrip()[:1] in _XML_BEGINS and xml_root(head) == root
 
@@ -99,12 +116,12 @@ FORMATS = (
     Format("DICOM", _is_dicom, "dicom", "pydicom"),
     Format("HDF5", _is_hdf5, "hdf5_layouts", "h5py", holds_several=True),
     Format(SCP, _is_scp, "vendor", "ecgdatakit"),
-    Format(ISHNE, _is_ishne, "vendor", "ecgdatakit"),
+    Format(ISHNE, _is_ishne, "ishne", "numpy", length_s=_ishne_length_s),
     Format(AECG, _is_xml("AnnotatedECG"), "vendor", "ecgdatakit"),
     Format(SIERRA, _is_xml("restingecgdata"), "vendor", "ecgdatakit"),
     Format(MUSE, _is_xml("RestingECG"), "vendor", "ecgdatakit"),
     Format(MORTARA, _is_xml("ECG"), "vendor", "ecgdatakit"),
-    Format("EDF", _is_edf, "edf", "edfio"),
+    Format("EDF", _is_edf, "edf", "edfio", length_s=_edf_length_s),
 )
 """Every format but WFDB and the plain tables, which their names and side-cars tell."""
 

@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgscreen.acquired import plausible
 from ecgscreen.readers.base import check_sampling_rate, check_size, safe_text
@@ -34,6 +36,9 @@ TIME_LIMIT_S = 60.0
 
 MAX_FILE_BYTES = 1 << 30
 """Of a file that is given to a parser."""
+
+BEGINNING_SAMPLES = 1 << 16
+"""Of each lead, of a recording that is opened: enough to tell its unit."""
 
 _MAX_REPLY_BYTES = 1 << 26
 _START = (
@@ -68,12 +73,91 @@ def read_limited(module: str, file: InsideFile, path: Path, member: str = "") ->
         With the reason: the parser's own, TOOK_TOO_LONG, TOO_LARGE if it wanted too much
         memory, or BAD_CONTENT if it broke.
     """
-    reply, samples = _ask({"module": module, "call": "read", "member": member}, file)
+    reply, samples = _ask(_request(module, "read", member=member), file)
     try:
         recording = _recording(reply, samples, path)
     except (KeyError, TypeError, ValueError) as error:
         raise _broken("its parser's reply is no recording") from error
     return recording
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A recording that is read in pieces.
+
+    Attributes
+    ----------
+    whole
+        Everything of it but the signal, which is its beginning here.
+    n_samples
+        Of each lead.
+    unit
+        That it is taken to have, where its file names none; else empty.
+    """
+
+    whole: Recording
+    n_samples: int
+    unit: str
+
+
+def open_limited(module: str, file: InsideFile, path: Path) -> Opened:
+    """Open a recording to be read in pieces.
+
+    Parameters
+    ----------
+    module
+        Of `ecgscreen.readers`, with a function ``open_long(path)``.
+    file, path
+        As for `read_limited`.
+
+    Raises
+    ------
+    RecordingError
+        As `read_limited`.
+    """
+    reply, samples = _ask(_request(module, "open", stop=BEGINNING_SAMPLES), file)
+    try:
+        return Opened(_recording(reply, samples, path), int(reply["n_samples"]), str(reply["unit"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _broken("its parser's reply is no recording") from error
+
+
+def piece_limited(
+    module: str, file: InsideFile, opened: Opened, start: int, stop: int
+) -> NDArray[np.float32]:
+    """Read the samples of a recording from a first one up to another.
+
+    Returns
+    -------
+    float32, shape (n_leads, stop - start), in mV where the unit is a voltage.
+
+    Raises
+    ------
+    RecordingError
+        As `read_limited`, and BAD_CONTENT if it is another recording than a moment ago.
+    """
+    reply, samples = _ask(_request(module, "piece", start, stop, opened.unit), file)
+    try:
+        piece = _recording(reply, samples, opened.whole.path)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _broken("its parser's reply is no recording") from error
+    expected = (opened.whole.lead_names, stop - start)
+    if (piece.lead_names, piece.signal.shape[1]) != expected:
+        raise _broken("it is another recording than a moment ago")
+    return piece.signal
+
+
+def _request(
+    module: str, call: str, start: int = 0, stop: int = 0, unit: str = "", member: str = ""
+) -> dict[str, str]:
+    return {
+        "module": module,
+        "call": call,
+        "member": member,
+        "start": str(start),
+        "stop": str(stop),
+        "unit": unit,
+    }
 
 
 def _recording(reply: dict[str, Any], samples: bytearray, path: Path) -> Recording:
@@ -110,7 +194,7 @@ def members_limited(module: str, file: InsideFile) -> list[str]:
     RecordingError
         As `read_limited`.
     """
-    reply, _ = _ask({"module": module, "call": "members", "member": ""}, file)
+    reply, _ = _ask(_request(module, "members"), file)
     members = reply.get("members")
     if not isinstance(members, list):
         raise _broken("its parser's reply is no list")

@@ -12,11 +12,13 @@ import sys
 import warnings
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from ecgscreen.acquired import acquired_text
-from ecgscreen.readers.signals import Signals, recording_of
+from ecgscreen.readers.signals import LongSignals, Signals, inferred_unit, recording_of
 from ecgscreen.recording import RecordingError, SkipReason
 
 MEMORY_LIMIT_BYTES = 4 << 30
@@ -29,7 +31,7 @@ cannot become large."""
 CPU_LIMIT_S = 60
 """For one recording; ends a parser that hangs even if nobody waits for it any more."""
 
-_MODULES = frozenset({"dicom", "edf", "hdf5_layouts", "vendor"})
+_MODULES = frozenset({"dicom", "edf", "hdf5_layouts", "ishne", "vendor"})
 
 _WHAT_PARSERS_RAISE = (
     ArithmeticError,
@@ -79,6 +81,25 @@ def serve(connection: int) -> None:
             channel.sendall(samples)
 
 
+_opened: tuple[tuple[int, ...], LongSignals] | None = None
+"""The file that is read in pieces, and how: its header need not be read for each of them."""
+
+
+def _piece(parser: Any, path: str, request: Mapping[str, str]) -> tuple[LongSignals, Signals]:
+    """A file that is read in pieces, and the samples that are asked for."""
+    global _opened  # noqa: PLW0603 - one file after another
+    status = Path(path).stat()
+    key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    if _opened is None or _opened[0] != key:
+        _opened = (key, parser.open_long(path))
+    long = _opened[1]
+    start, stop = (min(int(request[name]), long.n_samples) for name in ("start", "stop"))
+    signals = long.piece(path, start, stop)
+    if unit := request["unit"]:  # inferred from the beginning: the same for all pieces
+        signals = replace(signals, units=(unit,) * len(signals.units))
+    return long, signals
+
+
 def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -110,7 +131,13 @@ def _answer(
         path = f"/proc/self/fd/{descriptor}"
         if request["call"] == "members":
             return {"members": parser.members(path)}, nothing
-        signals: Signals = parser.read(path, request["member"])
+        more: dict[str, object] = {}
+        if request["call"] == "read":
+            signals: Signals = parser.read(path, request["member"])
+        else:
+            long, signals = _piece(parser, path, request)
+            if request["call"] == "open":
+                more = {"n_samples": long.n_samples, "unit": inferred_unit(signals)}
         recording = recording_of(signals, Path("recording"))
     except RecordingError as error:
         return {"reason": error.reason.value, "detail": error.detail}, nothing
@@ -126,6 +153,7 @@ def _answer(
             "detail": f"its parser refused it ({type(error).__name__})",
         }, nothing
     return {
+        **more,
         "shape": recording.signal.shape,
         "sampling_rate": recording.sampling_rate,
         "lead_names": recording.lead_names,

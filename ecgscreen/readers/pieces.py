@@ -1,7 +1,8 @@
 """Long recordings, read a piece at a time: a day of twelve leads does not fit the memory at once.
 
-WFDB records of format 16 in one segment are read from their files piece by piece. All others are
-read whole, within `ecgscreen.readers.base.MAX_SAMPLES`, and handed out in pieces.
+WFDB records in one segment, of any format that says where a sample lies, EDF and ISHNE are read
+from their files piece by piece. All others are read whole, within
+`ecgscreen.readers.base.MAX_SAMPLES`, and handed out in pieces.
 """
 
 from __future__ import annotations
@@ -13,17 +14,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.readers import read_recording
+from ecgscreen.readers import READERS, read_recording
 from ecgscreen.readers.archives import archived
-from ecgscreen.readers.base import reason_of
+from ecgscreen.readers.base import MAX_LONG_SAMPLES, reason_of
+from ecgscreen.readers.by_content import length_announced, open_by_content
 from ecgscreen.readers.wfdb_header import Header, read_header
+from ecgscreen.readers.wfdb_library import can_be_cut, check_signal_files, read_with_library
 from ecgscreen.readers.wfdb_signal import is_plain, n_frames, read_plain
 from ecgscreen.readers.wfdb_single import leads_of
 from ecgscreen.recording import Recording, RecordingError, SkippedRecording, SkipReason
-
-MAX_LONG_SAMPLES = 1 << 32
-"""Samples of a record that is read in pieces, all signals together: eight days of twelve leads at
-500 Hz, a file of 8 GiB."""
+from ecgscreen.scoring import LONG_S
 
 _WFDB = ".hea"
 
@@ -64,6 +64,8 @@ def open_pieces(path: Path, root: Path) -> Pieces | SkippedRecording:
     try:
         if _is_file_of_wfdb(path) and _in_pieces(header := read_header(path, root)):
             return _from_file(header, path, root)
+        if _is_long_by_content(path, root):
+            return _from_parser(path, root)
     except RecordingError as error:
         return SkippedRecording(path, error.reason, error.detail)
     except OSError as error:
@@ -81,13 +83,13 @@ def in_memory(recording: Recording) -> Pieces:
 
 
 def announced_duration_s(path: Path, root: Path) -> float:
-    """Say how long a WFDB record is by its header, in seconds.
+    """Say how long a recording is by its header, in seconds.
 
-    0 for a file of another format, and where the header does not say or cannot be read: reading
-    it tells.
+    0 for a file of a format that is not read in pieces, and where the header does not say or
+    cannot be read: reading it tells.
     """
     if not _is_file_of_wfdb(path):
-        return 0.0
+        return 0.0 if _is_other(path) else length_announced(path, root)
     try:
         header = read_header(path, root)
     except (RecordingError, OSError):
@@ -99,23 +101,34 @@ def _is_file_of_wfdb(path: Path) -> bool:
     return path.suffix.casefold() == _WFDB and archived(path) is None
 
 
+def _is_other(path: Path) -> bool:
+    """Whether it is told by its name to be of a format that is read whole."""
+    return path.suffix.casefold() in READERS or archived(path) is not None
+
+
+def _is_long_by_content(path: Path, root: Path) -> bool:
+    return not _is_other(path) and length_announced(path, root) > LONG_S
+
+
 def _in_pieces(header: Header) -> bool:
     # A skewed signal begins in another frame of the file than the others.
-    return is_plain(header) and not any(signal.skew for signal in header.signals)
+    is_skewed = any(signal.skew for signal in header.signals)
+    return (is_plain(header) or can_be_cut(header)) and not is_skewed
 
 
 def _from_file(header: Header, path: Path, root: Path) -> Pieces:
-    n_samples = n_frames(header, path, root)
-    if n_samples * header.n_signals > MAX_LONG_SAMPLES:
-        raise RecordingError(
-            SkipReason.TOO_LARGE,
-            f"{header.n_signals} x {n_samples} samples, the limit is {MAX_LONG_SAMPLES}",
-        )
+    if is_plain(header):
+        n_samples = n_frames(header, path, root)
+    else:
+        n_samples = header.n_samples or 0
+        check_signal_files(header, path, root, MAX_LONG_SAMPLES)
+    _check_length(header.n_signals, n_samples)
     leads = leads_of(header.signals)
+    read_frames = read_plain if is_plain(header) else read_with_library
 
     def read(start: int, stop: int) -> NDArray[np.float32]:
         frames = slice(start, stop)
-        return read_plain(header, path, root, leads.indices, leads.factors, frames)
+        return read_frames(header, path, root, leads.indices, leads.factors, frames)
 
     nothing = np.empty((len(leads.names), 0), np.float32)
     whole = Recording(
@@ -124,10 +137,24 @@ def _from_file(header: Header, path: Path, root: Path) -> Pieces:
         header.sampling_rate,
         leads.names,
         leads.amplitude_known,
-        leads.notes,
+        leads.notes + header.notes,
         header.acquired,
     )
     return Pieces(whole, n_samples, read)
+
+
+def _from_parser(path: Path, root: Path) -> Pieces:
+    opened, read = open_by_content(path, root)
+    _check_length(len(opened.whole.lead_names), opened.n_samples)
+    return Pieces(_without_signal(opened.whole), opened.n_samples, read)
+
+
+def _check_length(n_signals: int, n_samples: int) -> None:
+    if n_signals * n_samples > MAX_LONG_SAMPLES:
+        raise RecordingError(
+            SkipReason.TOO_LARGE,
+            f"{n_signals} x {n_samples} samples, the limit is {MAX_LONG_SAMPLES}",
+        )
 
 
 def _without_signal(recording: Recording) -> Recording:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,6 +48,48 @@ class Signals:
     acquired: datetime | None = None
 
 
+@dataclass(frozen=True)
+class LongSignals:
+    """The signals of a file that is read a piece at a time.
+
+    Attributes
+    ----------
+    labels, units, sampling_rate, notes, acquired
+        As of `Signals`.
+    n_samples
+        Of each signal.
+    read
+        Of the file's path, a first sample and the one after the last: float64, shape
+        (n_signals, n), in the units; NaN where invalid.
+    """
+
+    labels: tuple[str, ...]
+    units: tuple[str, ...]
+    sampling_rate: float
+    n_samples: int
+    read: Callable[[str, int, int], NDArray[np.float64]]
+    notes: tuple[str, ...] = ()
+    acquired: datetime | None = None
+
+    def whole(self, path: str) -> Signals:
+        """Read everything from the file at a path.
+
+        Raises
+        ------
+        RecordingError
+            NO_SIGNALS, TOO_LARGE.
+        """
+        check_size(len(self.labels), self.n_samples)
+        return self.piece(path, 0, self.n_samples)
+
+    def piece(self, path: str, start: int, stop: int) -> Signals:
+        """Read the samples from a first one up to another from the file at a path."""
+        values = self.read(path, start, stop)
+        return Signals(
+            self.labels, self.units, self.sampling_rate, values, self.notes, self.acquired
+        )
+
+
 def recording_of(signals: Signals, path: Path) -> Recording:
     """Choose the known leads and bring them to mV.
 
@@ -75,8 +117,7 @@ def recording_of(signals: Signals, path: Path) -> Recording:
     leads = choose_leads(signals.labels, signals.units)
     chosen = signals.values[list(leads.indices)]
     notes = signals.notes
-    if not any(signals.units[index] for index in leads.indices):
-        unit = infer_unit(chosen.astype(np.float64), sampling_rate)
+    if unit := inferred_unit(signals):
         leads = choose_leads(signals.labels, (unit,) * len(signals.labels))
         notes += (f"the file names no unit: taken as {unit} by the amplitude",)
     # Beyond float32 is infinite, and what is no number stays none: quality reports both.
@@ -94,6 +135,21 @@ def recording_of(signals: Signals, path: Path) -> Recording:
         leads.notes + notes,
         plausible(signals.acquired),
     )
+
+
+def inferred_unit(signals: Signals) -> str:
+    """Say which unit a recording is taken to have; empty where a known lead has one.
+
+    Raises
+    ------
+    RecordingError
+        NO_KNOWN_LEAD, or BAD_AMPLITUDE if no unit fits.
+    """
+    leads = choose_leads(signals.labels, signals.units)
+    if any(signals.units[index] for index in leads.indices):
+        return ""
+    chosen = signals.values[list(leads.indices)]
+    return infer_unit(chosen.astype(np.float64), signals.sampling_rate)
 
 
 def stack(signals: Sequence[NDArray[np.generic]]) -> NDArray[np.float64]:

@@ -1,9 +1,8 @@
-"""Formats of devices, through ``ecgdatakit``: XML exports, SCP-ECG and ISHNE.
+"""Formats of devices, through ``ecgdatakit``: XML exports and SCP-ECG.
 
 HL7 aECG (Regulated Clinical Annotated ECG), Philips Sierra XML, GE MUSE XML, Mortara ELI XML;
-SCP-ECG (EN 1064); ISHNE (Badilini, Annals of Noninvasive Electrocardiology 3(3), 1998). Of what
-the package gives, only the rhythm leads, when they were recorded and, for a note, the age are
-looked at. Runs behind `ecgscreen.readers.limited`.
+SCP-ECG (EN 1064). Of what the package gives, only the rhythm leads, when they were recorded and,
+for a note, the age are looked at. Runs behind `ecgscreen.readers.limited`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from ecgscreen.leads import standard_lead_name
 from ecgscreen.readers.age import age_notes
-from ecgscreen.readers.formats import AECG, HEAD_BYTES, ISHNE, MORTARA, MUSE, SCP, SIERRA, recognise
+from ecgscreen.readers.formats import AECG, HEAD_BYTES, MORTARA, MUSE, SCP, SIERRA, recognise
 from ecgscreen.readers.signals import Signals, stack, without_fillers
 from ecgscreen.recording import RecordingError, SkipReason
 
@@ -34,7 +33,6 @@ _PARSERS = {
     MUSE: ("ge_muse_xml", "GEMuseXMLParser"),
     MORTARA: ("mortara_el250", "MortaraEL250Parser"),
     SCP: ("scp_ecg", "SCPECGParser"),
-    ISHNE: ("ishne_holter", "ISHNEHolterParser"),
 }
 """Module and class of the package. Its own search is not used: it would try formats that we read
 better, WFDB among them, whose reader follows ``../`` in a header."""
@@ -102,13 +100,6 @@ def _check(form: str, head: bytes, size: int) -> None:
         )
     if form == SCP:
         expected = int.from_bytes(head[2:6], "little")
-        if size < expected:
-            raise RecordingError(SkipReason.TRUNCATED, f"{size} bytes, expected {expected}")
-    if form == ISHNE:
-        n_leads = int.from_bytes(head[156:158], "little", signed=True)
-        n_samples = int.from_bytes(head[14:18], "little", signed=True)
-        begin = 522 + int.from_bytes(head[10:14], "little", signed=True)
-        expected = begin + 2 * n_leads * n_samples
         if size < expected:
             raise RecordingError(SkipReason.TRUNCATED, f"{size} bytes, expected {expected}")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.readers.base import MAX_RATIO, MAX_SAMPLES, MAX_UNPACKED_BYTES
+from ecgscreen.readers.base import MAX_LONG_SAMPLES, MAX_RATIO, MAX_SAMPLES, MAX_UNPACKED_BYTES
 from ecgscreen.readers.wfdb_header import Header
 from ecgscreen.readers.wfdb_signal_file import file_groups, open_signal_file
 from ecgscreen.recording import RecordingError, SkipReason
@@ -37,6 +37,9 @@ _BYTES_PER_SAMPLE = {
     311: Fraction(4, 3),
 }
 """signal(5)."""
+
+_DIFFERENCES = frozenset({8})
+"""Each sample is the difference from the one before."""
 
 _COMPRESSED = frozenset({508, 516, 524})
 """FLAC: the length of the file says nothing of the number of samples."""
@@ -63,6 +66,7 @@ def read_with_library(
     root: Path,
     wanted: tuple[int, ...],
     factors: tuple[float, ...],
+    frames: slice | None = None,
 ) -> NDArray[np.float32]:
     """Read signals of any single-segment record whose format the ``wfdb`` package knows.
 
@@ -81,6 +85,8 @@ def read_with_library(
         Indices of the signals to read, ascending.
     factors
         Per wanted signal, by which its physical unit is multiplied (to give mV).
+    frames
+        Which of the samples, of a record that `can_be_cut`; all by default.
 
     Returns
     -------
@@ -104,7 +110,7 @@ def read_with_library(
         raise RecordingError(
             SkipReason.UNSUPPORTED, "a signal file's name is not ASCII, as the wfdb package wants"
         )
-    check_signal_files(header, path, root)
+    check_signal_files(header, path, root, _MAX_SAMPLES if frames is None else MAX_LONG_SAMPLES)
 
     # The package warns of its own use of pandas, which is no matter of this recording.
     with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -113,7 +119,11 @@ def read_with_library(
 
         try:
             # Of a segment, the header may say more samples than are wanted.
-            record = wfdb.rdrecord(f"{location}/{path.stem}", sampto=header.n_samples)
+            record = wfdb.rdrecord(
+                f"{location}/{path.stem}",
+                sampfrom=0 if frames is None else frames.start,
+                sampto=header.n_samples if frames is None else frames.stop,
+            )
         except _WHAT_WFDB_RAISES as error:
             # Without the error behind it, which may quote the file.
             raise RecordingError(
@@ -122,6 +132,14 @@ def read_with_library(
     _require_agreement(header, record)
     physical = record.p_signal[:, list(wanted)] * np.array(factors)
     return np.ascontiguousarray(physical.T, dtype=np.float32)
+
+
+def can_be_cut(header: Header) -> bool:
+    """Tell whether `read_with_library` can read a part of the record without all before it."""
+    return bool(header.n_samples) and all(
+        signal.format in _BYTES_PER_SAMPLE and signal.format not in _DIFFERENCES
+        for signal in header.signals
+    )
 
 
 def check_signal_files(

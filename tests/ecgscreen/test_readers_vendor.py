@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ecgscreen.discover import Discovery
-from ecgscreen.readers import read_recording
+from ecgscreen.readers import ishne, read_recording
 from ecgscreen.recording import LEADS, Recording, SkipReason
 from tests.ecgscreen.formats import binary
 from tests.ecgscreen.formats.skipped import skipped
@@ -63,6 +63,23 @@ def test_ishne_that_lies(
     whole = path.read_bytes()
     path.write_bytes(whole[:at] + content + whole[at + len(content) :])
     assert skipped(path).reason is reason
+
+
+def test_ishne_is_what_the_package_makes_of_it(tmp_path: Path, simulated: Recording) -> None:
+    parser = pytest.importorskip("ecgdatakit.parsing.parsers.ishne_holter").ISHNEHolterParser()
+    path = binary.write_ishne(simulated, tmp_path)
+    theirs = parser.parse(path)
+    ours = ishne.read(str(path))
+    assert ours.labels == tuple(lead.label for lead in theirs.leads)
+    assert ours.sampling_rate == theirs.leads[0].sampling_rate
+    assert ours.acquired == theirs.recording.date
+    assert ours.notes == ()
+    for values, unit, lead in zip(ours.values, ours.units, theirs.leads, strict=True):
+        assert unit == lead.resolution_unit
+        assert np.array_equal(values, lead.samples * lead.resolution)
+    content = path.read_bytes()
+    path.write_bytes(content[:8] + b"\x12\x34" + content[10:])
+    assert ishne.read(str(path)).notes[0].startswith("its checksum does not match")
 
 
 def test_scp_mutations_never_raise(tmp_path: Path, simulated: Recording) -> None:

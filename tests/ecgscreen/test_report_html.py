@@ -190,7 +190,7 @@ def test_without_recordings_or_with_very_long_ones_the_page_says_so(tmp_path: Pa
     def unread(name: str) -> Pieces | SkippedRecording:
         raise AssertionError(name)
 
-    day = scored("day.edf", {2: 0.9})
+    day = scored("day.dcm", {2: 0.9})
     object.__setattr__(day, "duration_s", 86_400.0)
     text = write_page(tmp_path / "long", [day], read=unread).read_text(encoding="utf-8")
     assert "the recording is too long to draw here" in text

@@ -20,7 +20,7 @@ from ecgscreen.strip import STRIP_S, cut_pieces, draw_strip
 MAX_STRIP_SAMPLES = 1 << 25
 """Larger recordings, all leads together, are not read again for a strip: 128 MB."""
 
-READ_IN_PIECES = ".hea"
+READ_IN_PIECES = (".hea", ".edf", ".ecg")
 """Of these no more is read than is drawn."""
 
 
@@ -126,7 +126,7 @@ def _strip(row: Row, report: Report, words: Words) -> str:
     if report.read is None:
         return _without(words["no_source"], words)
     name = row.path or row.name
-    if n_samples > MAX_STRIP_SAMPLES and not name.endswith(READ_IN_PIECES):
+    if n_samples > MAX_STRIP_SAMPLES and not name.casefold().endswith(READ_IN_PIECES):
         return _without(words["too_long"], words)
     opened = report.read(name)
     if isinstance(opened, SkippedRecording):
