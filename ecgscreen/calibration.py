@@ -88,12 +88,16 @@ class Calibrated:
         None where no probability could be learned.
     threshold_draws
         Thresholds that other patients would have given, by bootstrap; empty where nobody drew.
+    n_independent
+        As how many independent recordings those count that a promised sensitivity or specificity
+        was learned on; None where nothing was promised.
     """
 
     threshold: float
     criterion: str
     platt: PlattScaling | None
     threshold_draws: tuple[float, ...] = ()
+    n_independent: float | None = None
 
 
 def probabilities(

@@ -240,10 +240,19 @@ def _entry(each: dict[str, Any]) -> Calibrated:
     known = isinstance(draws, list) and all(isinstance(drawn, float) for drawn in draws)
     if not known or not all(map(math.isfinite, draws)):
         raise ValueError(f"threshold_draws of {each['name']!r}, expected numbers")
+    # Files that were made before it was kept have none.
+    n_independent = each.get("n_independent")
+    if n_independent is not None and not (
+        isinstance(n_independent, float) and math.isfinite(n_independent) and n_independent >= 1
+    ):
+        raise ValueError(
+            f"n_independent {n_independent!r} of {each['name']!r}, expected a number from 1"
+        )
     platt = each["platt"]
     return Calibrated(
         threshold=threshold,
         criterion=str(each["criterion"]),
         platt=None if platt is None else PlattScaling(**platt),
         threshold_draws=tuple(draws),
+        n_independent=n_independent,
     )

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ecgscreen.diagnoses import Diagnosis
 from ecgscreen.wording import counted
 from trainer.metrics import Interval
-from trainer.operating_point import Criterion, Rates, choose_threshold, rates_at, threshold_draws
+from trainer.operating_point import Criterion, choose_threshold, threshold_draws
 from trainer.platt import MIN_POSITIVES_TO_LEARN, LearnedProbability, learn_probability
+from trainer.rates import Promise, Rates, learned_rates, rates_at
 from trainer.reliability import calibration_intervals
 
 _NO_INTERVAL = Interval(float("nan"), float("nan"))
@@ -53,6 +54,8 @@ class CalibratedDiagnosis:
         float64, shape (B,): see `trainer.operating_point.threshold_draws`.
     rates
         At the threshold, on the recordings that it was chosen on.
+    promise
+        None where the criterion promises no rate.
     probability
         None where positives do not score higher.
     brier_ci, calibration_error_ci
@@ -66,6 +69,7 @@ class CalibratedDiagnosis:
     threshold: float
     threshold_draws: NDArray[np.float64]
     rates: Rates
+    promise: Promise | None
     probability: LearnedProbability | None
     brier_ci: Interval
     calibration_error_ci: Interval
@@ -84,6 +88,7 @@ class CalibratedDiagnosis:
             "n": len(self.positive),
             "criterion": str(self.criterion),
             "threshold": self.threshold,
+            "n_independent": None if self.promise is None else self.promise.n_learned,
             "threshold_draws": np.round(self.threshold_draws, 6).tolist(),
             "sensitivity": self.rates.sensitivity,
             "sensitivity_ci": asdict(self.rates.sensitivity_ci),
@@ -136,6 +141,8 @@ def calibrate_diagnosis(
             )
     threshold = choose_threshold(criterion, scores, positive)
     drawn = threshold_draws(criterion, scores, positive, patients)
+    rates = rates_at(threshold, scores, positive, patients, drawn)
+    rates, promise = learned_rates(criterion, rates)
     probability = learn_probability(scores, positive, patients)
     brier_ci = error_ci = _NO_INTERVAL
     if probability is not None:
@@ -147,7 +154,8 @@ def calibrate_diagnosis(
         criterion=criterion,
         threshold=threshold,
         threshold_draws=drawn,
-        rates=rates_at(threshold, scores, positive, patients, drawn),
+        rates=rates,
+        promise=promise,
         probability=probability,
         brier_ci=brier_ci,
         calibration_error_ci=error_ci,

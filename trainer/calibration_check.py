@@ -13,8 +13,9 @@ from ecgscreen.calibration import Calibrated, probabilities
 from ecgscreen.errors import CalibrationError
 from ecgscreen.site_calibration import SiteCalibration
 from trainer.metrics import Interval
-from trainer.operating_point import rates_at
+from trainer.operating_point import parse_criterion
 from trainer.platt import MIN_POSITIVES_TO_LEARN
+from trainer.rates import Promise, rates_at
 from trainer.reliability import brier_score, calibration_error, calibration_intervals
 
 
@@ -31,8 +32,8 @@ class ConceptCheck:
     sensitivity, sensitivity_ci, specificity, specificity_ci
         At its threshold.
     sensitivity_op_ci, specificity_op_ci
-        Of the operating point: with the threshold drawn anew like the patients, since it was
-        chosen on few. None for the bundle's own.
+        Of the operating point: the threshold might have come out otherwise, since it was chosen
+        on few (`trainer.rates.rates_at`). None for the bundle's own.
     brier, calibration_error
         Of its probability; NaN without one.
     """
@@ -111,7 +112,9 @@ def check_calibration(
             continue
         found = calibrated[concept]
         rates = rates_at(
-            found.threshold, scores[:, k], positive[:, k], patients, found.threshold_draws
+            *(found.threshold, scores[:, k], positive[:, k], patients),
+            found.threshold_draws,
+            _promise(found),
         )
         p = probabilities(scores[:, [k]], [found.platt])[:, 0]
         per_concept[concept] = ConceptCheck(
@@ -146,6 +149,13 @@ def check_calibration(
         calibration_error_ci=error_ci,
         per_concept=per_concept,
     )
+
+
+def _promise(found: Calibrated) -> Promise | None:
+    """None of a criterion without target, and of files that were made before it was kept."""
+    if found.n_independent is None:
+        return None
+    return Promise(parse_criterion(found.criterion), found.n_independent)
 
 
 def single_concepts(calibration: SiteCalibration) -> dict[str, Calibrated]:

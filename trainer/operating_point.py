@@ -1,10 +1,10 @@
-"""Where to put a threshold, and how sure its sensitivity and specificity are; numpy only."""
+"""Where to put a threshold, and how else it might have come out; numpy only."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -154,121 +154,6 @@ def threshold_draws(
     return np.quantile(chosen, places, method="inverted_cdf")
 
 
-@dataclass(frozen=True, eq=False)
-class Rates:
-    """Sensitivity and specificity at a threshold, with their replicates.
-
-    Attributes
-    ----------
-    sensitivity, specificity
-        Of the recordings.
-    replicates
-        float64, shape (2, B): both in each draw of patients; NaN where a draw has none of a kind.
-    op_replicates
-        The same, where each draw of patients meets each draw of the threshold: what the
-        operating point does, not this threshold alone. Shape (2, 0) without such draws.
-    """
-
-    sensitivity: float
-    specificity: float
-    replicates: NDArray[np.float64]
-    op_replicates: NDArray[np.float64]
-
-    @property
-    def sensitivity_ci(self) -> Interval:
-        """95 %, at this threshold."""
-        return percentile_interval(self.replicates[0])
-
-    @property
-    def specificity_ci(self) -> Interval:
-        """95 %, at this threshold."""
-        return percentile_interval(self.replicates[1])
-
-    @property
-    def sensitivity_op_ci(self) -> Interval:
-        """95 %, of the operating point: the threshold is as uncertain as the patients are few."""
-        return percentile_interval(self.op_replicates[0])
-
-    @property
-    def specificity_op_ci(self) -> Interval:
-        """95 %, of the operating point."""
-        return percentile_interval(self.op_replicates[1])
-
-    def predictive_values(self, prevalence: float) -> tuple[float, Interval, float, Interval]:
-        """PPV and NPV, each with its interval, where a diagnosis has this prevalence.
-
-        By Bayes' theorem from sensitivity and specificity, which are taken to be the same there
-        (Altman & Bland, BMJ 1994); the prevalence is taken to be exact.
-        """
-        one = np.array([[self.sensitivity], [self.specificity]])
-        ppv, npv = _predictive(one, prevalence)
-        ppvs, npvs = _predictive(self.replicates, prevalence)
-        return float(ppv[0]), percentile_interval(ppvs), float(npv[0]), percentile_interval(npvs)
-
-
-def rates_at(
-    threshold: float,
-    scores: NDArray[np.floating],
-    positive: NDArray[np.bool_],
-    patients: NDArray[np.str_],
-    drawn_thresholds: Sequence[float] | NDArray[np.float64] = (),
-) -> Rates:
-    """Sensitivity and specificity of flags, by bootstrap over patients.
-
-    Parameters
-    ----------
-    threshold
-        Flagged is what scores at least this.
-    scores, positive, patients
-        Shape (N,), both kinds.
-    drawn_thresholds
-        See `threshold_draws`.
-    """
-    rates, op_rates = [], []
-    for weights in resampled_weights(patients):
-        rates.append(_rates(weights, scores >= threshold, positive))
-        if len(drawn_thresholds):
-            drawn = np.asarray(drawn_thresholds, np.float64)
-            op_rates.append(_rates_at_each(weights, scores, positive, drawn))
-    whole = _rates(np.ones((1, len(scores))), scores >= threshold, positive)
-    return Rates(
-        sensitivity=float(whole[0, 0]),
-        specificity=float(whole[1, 0]),
-        replicates=np.concatenate(rates, axis=1),
-        op_replicates=np.concatenate([np.empty((2, 0)), *op_rates], axis=1),
-    )
-
-
-def _rates_at_each(
-    weights: NDArray[np.float64],
-    scores: NDArray[np.floating],
-    positive: NDArray[np.bool_],
-    thresholds: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Shape (2, b * T) for weights (b, N) and thresholds (T,), each with each."""
-    order = np.argsort(scores, kind="stable")
-    ranked = scores[order].astype(np.float64)
-    n_below = np.searchsorted(ranked, thresholds, "left")
-    kinds = positive[order]
-    below = []
-    for kind in (kinds, ~kinds):
-        rising = np.cumsum(weights[:, order] * kind, axis=1)
-        rising = np.concatenate([np.zeros((len(rising), 1)), rising], axis=1)
-        with np.errstate(invalid="ignore"):  # none of a kind drawn, as in `_rates`
-            below.append((rising[:, n_below] / rising[:, -1:]).ravel())
-    return np.stack([1 - below[0], below[1]])
-
-
-def _rates(
-    weights: NDArray[np.float64], flagged: NDArray[np.bool_], positive: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Shape (2, b) for weights (b, N) and flags (N,)."""
-    with np.errstate(invalid="ignore"):  # none of a kind drawn: 0 / 0, left out of the interval
-        sensitivity = (weights * (flagged & positive)).sum(axis=1) / (weights @ positive)
-        specificity = (weights * ~(flagged | positive)).sum(axis=1) / (weights @ ~positive)
-    return np.stack([sensitivity, specificity])
-
-
 def resampled_weights(patients: NDArray[np.str_]) -> Iterator[NDArray[np.float64]]:
     """How often each recording is in each bootstrap draw of patients, some draws at once.
 
@@ -311,17 +196,3 @@ def percentile_interval(replicates: NDArray[np.float64]) -> Interval:
         return Interval(float("nan"), float("nan"))
     low, high = np.percentile(known, [2.5, 97.5])
     return Interval(float(low), float(high))
-
-
-def _predictive(
-    rates: NDArray[np.float64], prevalence: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    sensitivity, specificity = rates
-    with np.errstate(invalid="ignore"):  # nothing is flagged: of that no share is right
-        ppv = (sensitivity * prevalence) / (
-            sensitivity * prevalence + (1 - specificity) * (1 - prevalence)
-        )
-        npv = (specificity * (1 - prevalence)) / (
-            specificity * (1 - prevalence) + (1 - sensitivity) * prevalence
-        )
-    return ppv, npv

@@ -118,6 +118,7 @@ def test_from_a_table_to_a_scan(
     assert sinus["criterion"] == "sensitivity 0.9"
     assert sinus["sensitivity"] >= 0.9
     assert sinus["sensitivity_ci"]["low"] <= sinus["sensitivity"] <= sinus["sensitivity_ci"]["high"]
+    assert sinus["n_independent"] == sinus["n_positive"]  # a patient each
     assert {each["name"]: each["n_positive"] for each in document["left_out"]} == {
         "atrial fibrillation": 9,
         "AFIB | atrial flutter": 12,
@@ -164,6 +165,7 @@ def test_nothing_is_measured_on_what_was_learned_on(
     assert code == ExitCode.OK
     found = json.loads(figures.read_text(encoding="utf-8"))
     (sinus,) = json.loads(file.read_text(encoding="utf-8"))["diagnoses"]
+    assert sinus["n_independent"] is None  # of the largest F1 nothing is promised
     assert found["per_class"]["SR"]["threshold"] == sinus["threshold"]
     assert found["n_thresholds"] == 1
     check = found["calibration"]
@@ -264,6 +266,7 @@ def test_another_bundles_calibration_is_refused(
     file.write_text(json.dumps(document), encoding="utf-8")
     found = load_calibration(file, load_bundle(bundle_dir))
     assert found.diagnoses[frozenset({"AFIB"})].threshold == 0.5
+    assert found.diagnoses[frozenset({"AFIB"})].n_independent is None  # as once was written
     other = load_bundle(rewritten(bundle_dir, tmp_path / "other", name="other"))
     with pytest.raises(CalibrationError, match=r"made with the bundle tiny .* not with other"):
         load_calibration(file, other)
@@ -300,6 +303,8 @@ def test_a_calibration_for_other_diagnoses_is_refused_before_the_scan(
         ({"threshold": float("nan")}, "threshold nan"),
         ({"threshold_draws": [0.4, float("nan")]}, "threshold_draws of 'AFIB'"),
         ({"threshold_draws": "123"}, "threshold_draws of 'AFIB'"),
+        ({"n_independent": "many"}, "n_independent 'many' of 'AFIB'"),
+        ({"n_independent": 0.0}, "n_independent 0.0 of 'AFIB'"),
         ({"concepts": "AFIB"}, "concepts 'AFIB', expected a list"),
         ({"signals": []}, "no signals of"),
         ({"signals": "abc"}, "signals, expected fingerprints"),
