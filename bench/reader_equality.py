@@ -65,6 +65,8 @@ def main() -> None:
     folder = parser.parse_args().folder or default
     counts: dict[str, Counter[str]] = {}
     for found in Discovery([folder]):
+        if found.path.suffix != ".hea":
+            continue
         part = found.name.partition("/")[0] if "/" in found.name else "."
         outcome = "not a record" if found.problem else compare(found.path, found.root)
         counts.setdefault(part, Counter())[outcome] += 1

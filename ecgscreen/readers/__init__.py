@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -42,13 +43,24 @@ def read_recording(path: Path, root: Path | None = None) -> Recording | SkippedR
     try:
         if (place := archived(path)) is not None:
             return _read_archived(path, *place, root)
-        return reader(path, path.parent if root is None else root)
+        return reader(path, _folder_of(path) if root is None else root)
     except RecordingError as error:
         return SkippedRecording(path, error.reason, error.detail)
     except OSError as error:
         return SkippedRecording(path, *reason_of(error))
     except MemoryError:
         return SkippedRecording(path, SkipReason.TOO_LARGE, NO_MEMORY)
+
+
+def _folder_of(path: Path) -> Path:
+    text = str(path)
+    return _folder(text[: text.rfind("/") + 1])
+
+
+@lru_cache(maxsize=64)
+def _folder(text: str) -> Path:
+    """Cached: of `Path.parent` the text would be made anew for every recording."""
+    return Path(text)
 
 
 def _read_archived(

@@ -35,8 +35,8 @@ MAX_SEGMENTS = 4096
 
 _DEFAULT_SAMPLING_RATE = 250.0
 
-_RECORD_LINE = re.compile(
-    rb"""(?P<name>[^\s/]+) (?:/(?P<n_segments>\d{1,9}))?
+_BEHIND_THE_NAME = re.compile(
+    rb"""(?:/(?P<n_segments>\d{1,9}))?
          \s+ (?P<n_signals>\d{1,9})
          (?: \s+ (?P<rate>[^\s/]+) (?:/\S*)?
              (?: \s+ (?P<n_samples>\d{1,15}) (?P<base_time>\s.*)? )? )?""",
@@ -126,11 +126,10 @@ def read_header(path: Path, root: Path) -> Header:
 
 def content_lines(content: bytes) -> list[bytes]:
     """Give the lines of a header that are neither blank nor comments, stripped."""
-    return [
-        line
-        for line in map(bytes.strip, content.splitlines())
-        if line and not line.startswith(b"#")
-    ]
+    lines = filter(None, map(bytes.strip, content.splitlines()))
+    if b"#" not in content:
+        return list(lines)
+    return [line for line in lines if not line.startswith(b"#")]
 
 
 def parse_header(content: bytes) -> Header:
@@ -154,13 +153,29 @@ def parse_header(content: bytes) -> Header:
     lines = content_lines(content)
     if not lines:
         raise RecordingError(SkipReason.BAD_HEADER, "it has no record line")
-    match = _RECORD_LINE.fullmatch(lines[0][:MAX_LINE_BYTES])
+    name, *more = lines[0][:MAX_LINE_BYTES].split(None, 1)
+    name, slash, segment_count = name.partition(b"/")
+    if not name or not more:
+        raise _bad_record_line()
+    record = _record_line(b"%b%b %b" % (slash, segment_count, more[0]))
+    n_signals, sampling_rate, n_samples, acquired, n_segments = record
+    notes = age_notes(header_age(content))
+    if n_segments is not None:
+        segments = _segments(lines[1:], n_segments)
+        return Header(n_signals, sampling_rate, n_samples, (), (), segments, acquired, notes)
+    file_names, signals = parse_signal_lines(lines[1:], n_signals)
+    return Header(n_signals, sampling_rate, n_samples, file_names, signals, (), acquired, notes)
+
+
+@lru_cache(maxsize=64)
+def _record_line(
+    behind_the_name: bytes,
+) -> tuple[int, float, int | None, datetime | None, int | None]:
+    """Signals, rate, samples, base time and segments of a record line; many records share them."""
+    match = _BEHIND_THE_NAME.fullmatch(behind_the_name)
     if match is None:
-        raise RecordingError(
-            SkipReason.BAD_HEADER,
-            "the record line is not 'name signals rate samples'",
-        )
-    _, segment_count, signal_count, rate, sample_count, base_time = match.groups()
+        raise _bad_record_line()
+    segment_count, signal_count, rate, sample_count, base_time = match.groups()
     n_signals = int(signal_count)
     if n_signals == 0:
         raise RecordingError(SkipReason.NO_SIGNALS, "0 signals in the record line")
@@ -168,21 +183,22 @@ def parse_header(content: bytes) -> Header:
         raise RecordingError(
             SkipReason.TOO_LARGE, f"{n_signals} signals, the limit is {MAX_SIGNALS}"
         )
-    sampling_rate = (
-        _DEFAULT_SAMPLING_RATE if rate is None else _sampling_rate(rate[:MAX_LINE_BYTES])
+    return (
+        n_signals,
+        _DEFAULT_SAMPLING_RATE if rate is None else _sampling_rate(rate),
+        # header(5): a length of zero means the same as none.
+        int(sample_count or 0) or None,
+        None if base_time is None else from_wfdb(base_time),
+        None if segment_count is None else int(segment_count),
     )
-    # header(5): a length of zero means the same as none.
-    n_samples = int(sample_count or 0) or None
-    acquired = None if base_time is None else from_wfdb(base_time)
-    notes = age_notes(header_age(content))
-    if segment_count is not None:
-        segments = _segments(lines[1:], int(segment_count))
-        return Header(n_signals, sampling_rate, n_samples, (), (), segments, acquired, notes)
-    file_names, signals = parse_signal_lines(lines[1:], n_signals)
-    return Header(n_signals, sampling_rate, n_samples, file_names, signals, (), acquired, notes)
 
 
-@lru_cache(maxsize=64)
+def _bad_record_line() -> RecordingError:
+    return RecordingError(
+        SkipReason.BAD_HEADER, "the record line is not 'name signals rate samples'"
+    )
+
+
 def _sampling_rate(text: bytes) -> float:
     match = _RATE.fullmatch(text)
     rate = float(match.group()) if match else float("nan")

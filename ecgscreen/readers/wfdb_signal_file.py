@@ -21,23 +21,22 @@ def file_groups(header: Header) -> tuple[tuple[int, int], ...]:
         differ in what they share.
     """
     names = header.file_names
-    starts = [0]
+    starts: tuple[int, ...] = (0,)
     if names.count(names[0]) < len(names):
-        starts += [i for i in range(1, len(names)) if names[i] != names[i - 1]]
+        starts += tuple(i for i in range(1, len(names)) if names[i] != names[i - 1])
         if len(starts) != len(set(names)):
             raise RecordingError(
                 SkipReason.BAD_HEADER, "signals of one file are not on consecutive lines"
             )
-    groups = tuple(zip(starts, [*starts[1:], len(names)], strict=True))
-    _require_one_format_a_file(header.signals, groups)
-    return groups
+    return _groups(header.signals, starts)
 
 
 @lru_cache(maxsize=64)
-def _require_one_format_a_file(
-    signals: tuple[SignalSpec, ...], groups: tuple[tuple[int, int], ...]
-) -> None:
+def _groups(
+    signals: tuple[SignalSpec, ...], starts: tuple[int, ...]
+) -> tuple[tuple[int, int], ...]:
     """Cached, because the recordings of a folder mostly share their signals."""
+    groups = tuple(zip(starts, [*starts[1:], len(signals)], strict=True))
     for start, stop in groups:
         first = signals[start]
         for signal in signals[start + 1 : stop]:
@@ -47,6 +46,7 @@ def _require_one_format_a_file(
                     f"signals of one file in formats {first.format}+{first.byte_offset} and "
                     f"{signal.format}+{signal.byte_offset}, expected one format and offset",
                 )
+    return groups
 
 
 def open_signal_file(path: str, root: Path) -> InsideFile:

@@ -35,8 +35,8 @@ _GAIN = re.compile(
 _RESEMBLES_GAIN = re.compile(rb"[-+]?(?:nan|inf)|\S*[(/]", re.IGNORECASE)
 _INTEGER = re.compile(rb"-?\d{1,10}")
 
-_Column = tuple[bytes, ...]
-_Columns = tuple[_Column, _Column, _Column, _Column, _Column]
+_JOINT = b"\n"
+"""Between cells of the columns; a line has none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,22 +103,27 @@ def parse_signal_lines(
         raise RecordingError(
             SkipReason.BAD_HEADER, f"a signal line is longer than {MAX_LINE_BYTES} bytes"
         )
-    names, formats, gains, adc_zeros, descriptions = _columns(lines)
+    names, others = _columns(lines)
     if names.count(names[0]) == len(names):
         file_names = (plain_file_name(names[0]),) * len(names)
     else:
         file_names = tuple(map(plain_file_name, names))
-    return file_names, _signals(formats, gains, adc_zeros, descriptions)
+    return file_names, _signals(others)
 
 
-def _columns(lines: list[bytes]) -> _Columns:
-    """Split signal lines into what matters: file, format, gain, ADC zero, description."""
+def _columns(lines: list[bytes]) -> tuple[tuple[bytes, ...], bytes]:
+    """Split signal lines into what matters: the file names, and all cells of `_signals`."""
     fields = [line.split(None, 8) for line in lines]
-    if min(map(len, fields)) == 9:
-        files, formats, gains, *numbers, descriptions = zip(*fields, strict=True)
-        digits = b"".join(map(b"".join, numbers))
-        if digits.replace(b"-", b"").isdigit():
-            return files, formats, gains, numbers[1], descriptions
+    try:
+        files, formats, gains, bits, adc_zeros, first, sums, blocks, descriptions = zip(
+            *fields, strict=True
+        )
+    except ValueError:
+        pass
+    else:
+        numbers = b"".join([*bits, *adc_zeros, *first, *sums, *blocks])
+        if numbers.replace(b"-", b"").isdigit():
+            return files, _JOINT.join(formats + gains + adc_zeros + descriptions)
     # Rare, and slow by comparison: lines that leave out fields.
     rows = []
     for line in lines:
@@ -129,19 +134,20 @@ def _columns(lines: list[bytes]) -> _Columns:
             )
         rows.append(match.groups(default=b""))
     files, formats, gains, adc_zeros, descriptions = zip(*rows, strict=True)
-    return files, formats, gains, adc_zeros, descriptions
+    return files, _JOINT.join(formats + gains + adc_zeros + descriptions)
 
 
 @lru_cache(maxsize=64)
-def _signals(
-    formats: _Column, gains: _Column, adc_zeros: _Column, descriptions: _Column
-) -> tuple[SignalSpec, ...]:
-    """Interpret the columns of the signal lines; a field that is not there is empty.
+def _signals(cells: bytes) -> tuple[SignalSpec, ...]:
+    """Interpret the formats, gains, ADC zeros and descriptions of the signal lines.
 
-    Cached, because the recordings of a folder mostly have the same. What is computed of the
-    signals can be cached in turn: equal columns give the same objects.
+    One behind the other, joined; a field that is not there is empty. Cached, because the recordings
+    of a folder mostly have the same, and joined, because many short texts take longer to look up.
+    What is computed of the signals can be cached in turn: equal cells give the same objects.
     """
-    return tuple(map(_signal, formats, gains, adc_zeros, descriptions))
+    split = cells.split(_JOINT)
+    n = len(split) // 4
+    return tuple(map(_signal, split[:n], split[n : 2 * n], split[2 * n : 3 * n], split[3 * n :]))
 
 
 def _signal(form: bytes, gain: bytes, adc_zero: bytes, description: bytes) -> SignalSpec:
@@ -212,4 +218,4 @@ def plain_file_name(token: bytes) -> str:
         )
     if len(token) > 255:
         raise RecordingError(SkipReason.BAD_HEADER, "a file name is longer than 255 bytes")
-    return os.fsdecode(token)
+    return token.decode() if token.isascii() else os.fsdecode(token)

@@ -289,6 +289,24 @@ def test_what_the_header_leaves_out_has_the_defaults_of_the_standard(tmp_path: P
     assert recording.signal[0, 424] == np.float32(2.0)
 
 
+def test_a_record_of_the_current_folder_is_read_by_its_bare_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "a 1 100\na.dat 16 200 16 0 0 0 0 II\n", a_dat=np.arange(600, dtype=np.int16))
+    for folder in (tmp_path, tmp_path / "other"):
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        assert isinstance(read_recording(Path("a.hea")), Recording) == (folder == tmp_path)
+
+
+@pytest.mark.parametrize("line", ["a", "/2 1 100", "a/ 1 100", "a/2/2 1 100", "a 1/2 100", "a b 1"])
+def test_a_record_line_of_another_form_is_refused(tmp_path: Path, line: str) -> None:
+    for _ in range(2):
+        refused = read_recording(write(tmp_path, f"{line}\na.dat 16 200 II\n"))
+        assert isinstance(refused, SkippedRecording)
+        assert refused.detail == "the record line is not 'name signals rate samples'"
+
+
 def test_matlab_files_are_checked_behind_the_offset(tmp_path: Path) -> None:
     samples = np.arange(600, dtype=np.int16)
     header = "a 1 100 600\na.mat 16+24 1000/mV 16 0 0 0 0 II\n"
