@@ -14,7 +14,7 @@ _LONGEST_NAME = 64
 _PREFIX = re.compile(
     r"""(?: mdc_ecg_(?:lead|elec_potl)_          # ISO/IEEE 11073-10102 reference identifiers
           | (?:ecg|ekg)[\s_.-]* (?:lead|abl)?[\s_.-]*
-          | lead[\s_.-]* )
+          | (?:lead|abl(?:eitung)?)[\s_.-]* )
     """,
     re.VERBOSE,
 )
