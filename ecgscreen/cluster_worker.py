@@ -10,6 +10,7 @@ from ecgscreen import __version__
 from ecgscreen.bundle import load_bundle
 from ecgscreen.embedding import embed_all
 from ecgscreen.errors import ClusterError, EngineError
+from ecgscreen.objects.ahead import fetching_ahead
 from ecgscreen.packing import PackedFound, PackedRows, pack_rows, unpack_found
 from ecgscreen.preparation import prepare_recordings
 from ecgscreen.preprocess import PreprocessConfig
@@ -68,8 +69,8 @@ def embed_chunk(job: ClusterJob, chunk: PackedFound) -> PackedRows:
     # An engine serves one stream at a time, whatever number of threads the worker was given.
     with _ONE_AT_A_TIME:
         engine, preprocessing = _loaded(job)
-        prepared = prepare_recordings(unpack_found(chunk), preprocessing)
-        return pack_rows(embed_all(prepared, engine))
+        found = fetching_ahead(unpack_found(chunk))
+        return pack_rows(embed_all(prepare_recordings(found, preprocessing), engine))
 
 
 _ONE_AT_A_TIME = Lock()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from ecgscreen.archives import walk_archive
+from ecgscreen.objects.address import is_object
 from ecgscreen.readers.archives import is_archive
 from ecgscreen.readers.base import reason_of
 from ecgscreen.readers.by_content import EXPECTED, recordings_in
@@ -18,6 +20,10 @@ from ecgscreen.readers.tables import TABLE_SUFFIXES
 from ecgscreen.readers.wfdb_files import named_in_header, segments_in_header
 from ecgscreen.recording import SkippedRecording, SkipReason
 from ecgscreen.stamp import FileStamp, stamp_of
+
+if TYPE_CHECKING:
+    from ecgscreen.objects.held import HeldObjects
+    from ecgscreen.row_index import IndexedRow
 
 HEADER_SUFFIX = ".hea"
 """Of the file that names a WFDB record."""
@@ -48,6 +54,8 @@ class Found:
     files
         The files that the listing of the folder tells it consists of, as they are now: a header
         and the signal files of its name, a table and its side-car. Reading may open others.
+    objects
+        In object storage: what is known of its objects, and fetched of them; else None.
     """
 
     path: Path
@@ -55,6 +63,24 @@ class Found:
     name: str
     problem: SkippedRecording | None
     files: tuple[FileStamp, ...] = field(default=(), compare=False)
+    objects: HeldObjects | None = field(default=None, compare=False, repr=False)
+
+    def look_at(self, name: str) -> FileStamp:
+        """Say what a file is like that reading told to belong to the recording.
+
+        Parameters
+        ----------
+        name
+            Relative to the folder given.
+        """
+        if self.objects is not None:
+            return self.objects.stamp(name)
+        return stamp_of(f"{self.root}/{name}", name, listed=False)
+
+
+Known: TypeAlias = "Callable[[Found], IndexedRow | None]"
+"""The row of a recording that is stored as it is now, or None. What is known needs not be fetched
+to tell what it is."""
 
 
 class Discovery:
@@ -73,6 +99,8 @@ class Discovery:
         covered by it and adds nothing.
     working_directory
         What relative ones are relative to; by default the present one.
+    known
+        Asked before anything of object storage is opened.
 
     Attributes
     ----------
@@ -80,7 +108,13 @@ class Discovery:
         After (or during) an iteration: files seen that are no recordings and no part of one.
     """
 
-    def __init__(self, roots: Sequence[Path], working_directory: Path | None = None) -> None:
+    def __init__(
+        self,
+        roots: Sequence[Path],
+        working_directory: Path | None = None,
+        known: Known = lambda _found: None,
+    ) -> None:
+        self._known = known
         places = [root if working_directory is None else working_directory / root for root in roots]
         self._as_given = dict(zip(places, roots, strict=True))
         self._roots = _distinct(places)
@@ -94,7 +128,11 @@ class Discovery:
 
     def _stream(self, root: Path) -> Iterator[Found]:
         given = self._as_given[root]
-        if root.is_dir():
+        if is_object(root):
+            from ecgscreen.objects.walk import walk_objects
+
+            yield from walk_objects(root, self._known, self._count_ignored)
+        elif root.is_dir():
             prefix = shown_name(str(given).rstrip("/") + "/") if self._several else ""
             yield from self._walk(root, prefix)
         else:
@@ -103,18 +141,18 @@ class Discovery:
                 files = (stamp_of(str(root), root.name),)
                 yield from self._in_archive(Found(root, root.parent, name, None, files))
             else:
-                yield from _in_file(root, name)
+                yield from in_file(root, name, (stamp_of(str(root), root.name),))
+
+    def _count_ignored(self, n_ignored: int) -> None:
+        self.ignored += n_ignored
 
     def _in_archive(self, archive: Found) -> Iterator[Found]:
-        def count(n_ignored: int) -> None:
-            self.ignored += n_ignored
-
-        return walk_archive(archive, lambda folder: Discovery([folder]), count)
+        return walk_archive(archive, lambda folder: Discovery([folder]), self._count_ignored)
 
     def _walk(self, root: Path, prefix: str) -> Iterator[Found]:
         # A stack of listings: as deep as the folders are, where recursion would end at 1,000.
         root_length = len(str(root)) + 1
-        stack = [("", prefix, iter([_Entry(str(root), "", None, is_folder=True)]))]
+        stack = [("", prefix, iter([Entry(str(root), "", None, is_folder=True)]))]
         while stack:
             folder, folder_shown, entries = stack[-1]
             entry = next(entries, None)
@@ -164,10 +202,21 @@ def shown_name(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """What a folder holds: a recording, a problem, or a folder (its name ends in a slash).
+class Entry:
+    """What a folder holds: a recording, a problem, or a folder.
 
-    ``files`` are the names of those that a recording consists of.
+    Attributes
+    ----------
+    name
+        In the folder; of an archive it ends in a slash.
+    shown
+        See `shown_name`; of a folder, too, it ends in a slash.
+    problem
+        As `Found` has it.
+    files
+        The names of those that a recording consists of.
+    is_folder, is_archive
+        What it is.
     """
 
     name: str
@@ -178,20 +227,81 @@ class _Entry:
     is_archive: bool = False
 
 
-class _Listing:
-    """One folder while it is sorted into recordings, signal files, folders and the rest."""
+@dataclass(frozen=True, slots=True)
+class PlainEntry:
+    """An entry of a folder, as `os.DirEntry` has it, where there are no links.
+
+    Attributes
+    ----------
+    name, path
+        Of the entry.
+    is_folder
+        Else it is a plain file.
+    """
+
+    name: str
+    path: str
+    is_folder: bool
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:  # noqa: ARG002 - as there
+        """Whether it is a folder."""
+        return self.is_folder
+
+    def is_file(self) -> bool:
+        """Whether it is a plain file."""
+        return not self.is_folder
+
+    def is_symlink(self) -> bool:
+        """Say no."""
+        return False
+
+
+class Look:
+    """Opens files of a folder as far as it takes to sort it.
+
+    Parameters
+    ----------
+    folder, root
+        The folder, and the one given.
+    """
 
     def __init__(self, folder: str, root: Path) -> None:
-        self._folder = folder
-        self._root = root
+        self.folder = folder
+        self.root = root
+
+    def segments(self, header: str) -> set[str]:
+        """As `segments_in_header`, of a header without a signal file of its name."""
+        return segments_in_header(f"{self.folder}/{header}", self.root)
+
+    def named(self, signals: set[str], headers: Mapping[str, Sequence[str]]) -> set[str]:
+        """Give those of some signal files that headers name; these with their files."""
+        named: set[str] = set()
+        for header in headers if signals else ():
+            named |= signals & named_in_header(f"{self.folder}/{header}", self.root)
+        return named
+
+    def recordings(self, names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+        """Give for each file its name, and `recordings_in` it."""
+        for name in names:
+            yield name, recordings_in(f"{self.folder}/{name}", self.root)
+
+
+class FolderListing:
+    """One folder while it is sorted into recordings, signal files, folders and the rest."""
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._folder = look.folder
+        self._root = look.root
         self._headers: set[str] = set()
         self._header_stems: set[str] = set()
         self._signals: set[str] = set()
         self._others: set[str] = set()
-        self._entries: list[_Entry] = []
+        self._entries: list[Entry] = []
         self._n_ignored = 0
 
-    def add(self, entry: os.DirEntry[str]) -> None:
+    def add(self, entry: os.DirEntry[str] | PlainEntry) -> None:
+        """Take an entry."""
         name = entry.name
         stem, suffix = _split(name)
         is_recording = suffix == HEADER_SUFFIX
@@ -204,12 +314,12 @@ class _Listing:
             if is_recording:
                 self._problem(name, SkipReason.NOT_A_FILE, "it is a folder, expected a file")
             else:
-                self._entries.append(_Entry(name, shown_name(name) + "/", None, is_folder=True))
+                self._entries.append(Entry(name, shown_name(name) + "/", None, is_folder=True))
         elif suffix in SIGNAL_SUFFIXES:
             self._signals.add(name)
         elif is_archive(name):
             shown = shown_name(name) + "/"  # a folder, to be in order
-            self._entries.append(_Entry(name + "/", shown, None, (name,), is_archive=True))
+            self._entries.append(Entry(name + "/", shown, None, (name,), is_archive=True))
         elif not is_recording:
             self._others.add(name)
         elif entry.is_symlink() and (problem := _link_problem(entry.path, self._root)):
@@ -221,29 +331,28 @@ class _Listing:
         else:
             self._headers.add(name)
 
-    def entries(self) -> tuple[list[_Entry], int]:
+    def entries(self) -> tuple[list[Entry], int]:
         """What was found, sorted, and the number of files that are no recordings."""
-        segments = self._segments()
         signals: dict[str, list[str]] = {}
         for name in sorted(self._signals):
             signals.setdefault(_split(name)[0], []).append(name)
-        for name in self._headers - segments:
-            files = (name, *signals.get(_split(name)[0], ()))
-            self._entries.append(_Entry(name, shown_name(name), None, files))
+        files_of = {name: (name, *signals.get(_split(name)[0], ())) for name in self._headers}
+        for name in self._headers - self._segments(files_of):
+            files = files_of[name]
+            self._entries.append(Entry(name, shown_name(name), None, files))
         tables = {name for name in self._others if self._has_side_car(name)}
         for name in tables:
             self._add_recordings(name, [""], _split(name)[0] + SIDE_CAR_SUFFIX)
         side_cars = {_split(name)[0] + SIDE_CAR_SUFFIX for name in tables}
-        for name in self._others - tables - side_cars:
-            recordings = recordings_in(f"{self._folder}/{name}", self._root)
+        for name, recordings in self._look.recordings(self._others - tables - side_cars):
             self._n_ignored += not recordings
             self._add_recordings(name, recordings)
-        for name in self._orphans():
-            path = f"{self._folder}/{name}"
-            # Devices call files of other formats .dat, too.
-            if recordings := recordings_in(path, self._root):
+        # Devices call files of other formats .dat, too.
+        for name, recordings in self._look.recordings(self._orphans(files_of)):
+            if recordings:
                 self._add_recordings(name, recordings)
                 continue
+            path = f"{self._folder}/{name}"
             link_problem = _link_problem(path, self._root) if Path(path).is_symlink() else None
             self._problem(name, *(link_problem or _NO_HEADER))
         # A folder's name ends in a slash, hence this is the order of whole paths too.
@@ -257,13 +366,13 @@ class _Listing:
     def _add_recordings(self, name: str, recordings: list[str], *others: str) -> None:
         for member in recordings:
             full_name = f"{name}/{member}" if member else name
-            self._entries.append(_Entry(full_name, shown_name(full_name), None, (name, *others)))
+            self._entries.append(Entry(full_name, shown_name(full_name), None, (name, *others)))
 
     def _problem(self, name: str, reason: SkipReason, detail: str) -> None:
         problem = SkippedRecording(Path(f"{self._folder}/{name}"), reason, detail)
-        self._entries.append(_Entry(name, shown_name(name), problem, (name,)))
+        self._entries.append(Entry(name, shown_name(name), problem, (name,)))
 
-    def _segments(self) -> set[str]:
+    def _segments(self, files_of: Mapping[str, Sequence[str]]) -> set[str]:
         """Headers that are segments of a multi-segment record, which is the recording.
 
         The header of such a record has no signal file of its own, so that in a folder of
@@ -271,26 +380,21 @@ class _Listing:
         """
         segments: set[str] = set()
         with_segments: set[str] = set()
-        stems = {_split(name)[0] for name in self._signals}
-        for name in self._headers:
-            if _split(name)[0] not in stems:
-                named = segments_in_header(f"{self._folder}/{name}", self._root)
+        for name, files in files_of.items():
+            if len(files) == 1:
+                named = self._look.segments(name)
                 if named:
                     with_segments.add(name)
                     segments |= named
         # A record with segments is no segment: of two that name each other none would be left.
         return segments - with_segments
 
-    def _orphans(self) -> set[str]:
+    def _orphans(self, files_of: Mapping[str, Sequence[str]]) -> set[str]:
         """Signal files that no header of the folder names."""
         orphans = {name for name in self._signals if _split(name)[0] not in self._header_stems}
-        for name in self._headers if orphans else ():
-            named = orphans & named_in_header(f"{self._folder}/{name}", self._root)
-            # A header may name what is no signal file, but a recording of another format.
-            orphans -= {
-                one for one in named if not recordings_in(f"{self._folder}/{one}", self._root)
-            }
-        return orphans
+        named = self._look.named(orphans, files_of)
+        # A header may name what is no signal file, but a recording of another format.
+        return orphans - {one for one, inside in self._look.recordings(named) if not inside}
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -299,8 +403,8 @@ def _split(name: str) -> tuple[str, str]:
     return stem, (dot + suffix).casefold()
 
 
-def _list_folder(folder: str, root: Path) -> tuple[list[_Entry], int] | SkippedRecording:
-    listing = _Listing(folder, root)
+def _list_folder(folder: str, root: Path) -> tuple[list[Entry], int] | SkippedRecording:
+    listing = FolderListing(Look(folder, root))
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -323,11 +427,20 @@ def _link_problem(path: str, root: Path) -> tuple[SkipReason, str] | None:
     return None
 
 
-def _in_file(path: Path, name: str) -> Iterator[Found]:
-    """What a single file that was given holds."""
+def in_file(path: Path, name: str, files: tuple[FileStamp, ...]) -> Iterator[Found]:
+    """Say what a single file that was given holds.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        As `Found` has it.
+    files
+        Its stamp.
+    """
     suffix = _split(path.name)[1]
     root = path.parent
-    files = (stamp_of(str(path), path.name),)
     if suffix == HEADER_SUFFIX or suffix in TABLE_SUFFIXES:
         yield Found(path, root, name, None, files)
     elif recordings := recordings_in(str(path), root):
@@ -351,7 +464,7 @@ def _order(found: Found) -> bytes:
 def _distinct(roots: Sequence[Path]) -> list[Path]:
     """Leave out what another root covers: its recordings would come twice, by one name."""
     kept: list[tuple[Path, Path]] = []
-    resolved = [(root.resolve(), root) for root in roots]
+    resolved = [(root if is_object(root) else root.resolve(), root) for root in roots]
     # Folders before what they hold.
     for real, root in sorted(resolved, key=lambda pair: (len(pair[0].parts), str(pair[1]))):
         if not any(_covers(other, real) for other, _ in kept):

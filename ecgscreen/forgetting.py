@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ecgscreen import __version__
 from ecgscreen.discover import shown_name
-from ecgscreen.locate import path_of
+from ecgscreen.locate import is_there, path_of
 from ecgscreen.lock import locked
+from ecgscreen.objects.address import spelled
 from ecgscreen.pseudonyms import load_pseudonyms
 from ecgscreen.publish import JsonValue
 from ecgscreen.remake import open_screening, write_stored
@@ -80,7 +81,7 @@ def forget(folder: Path, wanted: Sequence[str], *, wait_s: float = 0.0) -> Forgo
         in_reports = {} if unfinished is None else _matching(unfinished, basis, wanted)
         met = set().union(*names.values(), *in_reports.values())
         roots = _without_files(basis, [*names, *in_reports])
-        hidden = {shown_name(str(root)) for root in set(basis.roots) - set(roots)}
+        hidden = {shown_name(spelled(root)) for root in set(basis.roots) - set(roots)}
         store.revise_runs(lambda run: _without_roots(run, hidden))
         store.begin(replace(basis, roots=roots).to_json(), _run(store, len(names)))
         for name in names:
@@ -156,4 +157,4 @@ def _hiding(value: JsonValue, hidden: set[str]) -> JsonValue:
 
 def _is_there(name: str, basis: Basis) -> bool:
     place = path_of(name, basis.roots, basis.working_directory)
-    return place is not None and place.exists()
+    return place is not None and is_there(place)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -10,14 +9,14 @@ import numpy as np
 
 from ecgscreen.discover import Found
 from ecgscreen.errors import UsageError
-from ecgscreen.locate import path_of
+from ecgscreen.locate import is_there, path_of
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored
 from ecgscreen.row_index import IndexedRow
 from ecgscreen.run_store import MANIFEST, RunStore
 from ecgscreen.screening import Basis, read_basis
 from ecgscreen.share import Share
-from ecgscreen.stamp import FileStamp, stamp_digest, stamp_of
+from ecgscreen.stamp import FileStamp, stamp_digest
 
 _FAILED = frozenset({Status.UNUSABLE, Status.ERROR})
 
@@ -132,6 +131,13 @@ class Growth:
                 self.n_kept += 1
                 on_kept()
 
+    def known(self, found: Found) -> IndexedRow | None:
+        """As `ecgscreen.discover.Known` has it."""
+        row = self._index.find(found.name)
+        if row is None or row.status is Status.VANISHED or not _is_as_stored(found, row):
+            return None
+        return row
+
     def gone(self) -> Iterator[RecordResult]:
         """Yield, after the walk, the rows that it did not name and that have not vanished yet.
 
@@ -161,7 +167,7 @@ class Growth:
         """
         for result in self.gone():
             place = path_of(result.path, basis.roots, basis.working_directory)
-            if result.status is Status.ERROR and place is not None and os.path.lexists(place):
+            if result.status is Status.ERROR and place is not None and is_there(place):
                 self._store.remove(result.path)
             else:
                 self._store.append(not_scored(result.path, Status.VANISHED, SkipReason.GONE))
@@ -173,8 +179,12 @@ class Growth:
             return True
         if self._retry_failed and row.status in _FAILED:
             return True
-        others = [stamp_of(f"{found.root}/{name}", name, listed=False) for name in row.unlisted]
-        return stamp_digest([*found.files, *others]) != row.stamp
+        return not _is_as_stored(found, row)
+
+
+def _is_as_stored(found: Found, row: IndexedRow) -> bool:
+    others = [found.look_at(name) for name in row.unlisted]
+    return stamp_digest([*found.files, *others]) == row.stamp
 
 
 def _older(files: Sequence[FileStamp], since_ns: int) -> bool:

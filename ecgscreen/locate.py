@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from ecgscreen.discover import shown_name
+from ecgscreen.objects.address import is_object, spelled
 from ecgscreen.readers.pieces import Pieces, open_pieces
 from ecgscreen.recording import SkippedRecording, SkipReason
 
@@ -60,6 +62,13 @@ def place_of(
 ) -> tuple[Path, Path] | None:
     """Say as `path_of` which file it is, and to which folder reading it is confined."""
     for given in roots:
+        if is_object(given):
+            shown = shown_name(spelled(given))
+            if name == shown:
+                return given, given.parent
+            if name.startswith(f"{shown}/"):
+                return given / file_name(name.removeprefix(f"{shown}/")), given
+            continue
         root = given if working_directory is None else working_directory / given
         is_folder = root.is_dir()
         prefix = "" if len(roots) == 1 else shown_name(str(given).rstrip("/") + "/" * is_folder)
@@ -73,6 +82,21 @@ def place_of(
                 member = file_name(name.removeprefix(f"{shown}/"))
                 return root / member, root.parent
     return None
+
+
+def is_there(place: Path) -> bool:
+    """Whether there is a file, or an object, of this name; a link to nothing is one.
+
+    Raises
+    ------
+    OSError
+        If a store of objects does not say.
+    """
+    if is_object(place):
+        from ecgscreen.objects import store
+
+        return store.is_there(place)
+    return os.path.lexists(place)
 
 
 def file_name(shown: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -91,7 +92,7 @@ class LongPreparation:
 
     def pieces(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
         """Yield windows, float32 (n, 12, n_samples), and their lead masks, bool (n, 12)."""
-        with noting() as noted:
+        with self._found.objects or nullcontext(), noting() as noted:
             opened = open_pieces(self._found.path, self._found.root)
         self._files = noted.stamps(self._found.files, self._found.root)
         if isinstance(opened, SkippedRecording):

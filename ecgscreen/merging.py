@@ -16,6 +16,7 @@ from ecgscreen import __version__
 from ecgscreen.discover import shown_name
 from ecgscreen.errors import UsageError
 from ecgscreen.lock import locked
+from ecgscreen.objects.address import is_object
 from ecgscreen.publish import JsonValue, make_private_folder, storing
 from ecgscreen.remake import open_screening, write_stored
 from ecgscreen.reports import Provenance, RunSummary
@@ -184,6 +185,8 @@ class _Renaming:
         was_several = len(basis.roots) > 1
         self._pairs = []
         for given, place, root in zip(basis.roots, basis.places, spelled, strict=True):
+            if is_object(given):  # its names are whole addresses, whatever stands beside it
+                continue
             slash = "" if place.is_file() else "/"
             if was_several:
                 before = shown_name(str(given).rstrip("/") + slash)

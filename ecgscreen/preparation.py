@@ -159,6 +159,15 @@ class _Read:
 def _read(found: Found, config: PreprocessConfig) -> _Read | LongRecording | RecordResult:
     if found.problem is not None:
         return _skipped(found.name, found.problem, found.files)
+    if found.objects is None:
+        return _read_file(found, config)
+    with found.objects:
+        read = _read_file(found, config)
+    found.objects.release()
+    return read
+
+
+def _read_file(found: Found, config: PreprocessConfig) -> _Read | LongRecording | RecordResult:
     if is_announced_long(found):
         return LongRecording(found, config)
     with noting() as opened:

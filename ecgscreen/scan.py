@@ -17,6 +17,7 @@ from ecgscreen.embedding import Embedder, EmbedderHere
 from ecgscreen.errors import EngineError, NotScoredError, UsageError
 from ecgscreen.growing import Growth, open_store
 from ecgscreen.lock import locked
+from ecgscreen.objects.address import is_object, spelled
 from ecgscreen.prompts import embed_list
 from ecgscreen.publish import JsonValue, check_folder_can_be, make_private_folder, storing
 from ecgscreen.reports import Provenance, RunSummary, write_reports
@@ -256,7 +257,7 @@ def _grow(
         since_ns=None if options.since is None else int(options.since.timestamp() * 1e9),
         share=options.share,
     )
-    discovery = Discovery(options.roots)
+    discovery = Discovery(options.roots, known=growth.known)
     shown = shown_in_reports(store, basis)
     found = growth.to_prepare(discovery, listener.kept)
     try:
@@ -277,6 +278,11 @@ def _grow(
 
 def _check_roots(roots: Sequence[Path]) -> None:
     for root in roots:
+        if is_object(root):
+            from ecgscreen.objects.store import check_root
+
+            check_root(root)
+            continue
         try:
             root.stat()
         except FileNotFoundError as error:
@@ -342,7 +348,7 @@ def _why(options: ScanOptions) -> str:
 
 def _arguments(options: ScanOptions) -> dict[str, JsonValue]:
     return {
-        "roots": [str(root) for root in options.roots],
+        "roots": [spelled(root) for root in options.roots],
         "labels": options.labels,
         "out": str(options.out),
         "bundle": str(options.bundle),

@@ -26,6 +26,7 @@ from ecgscreen.discover import shown_name
 from ecgscreen.errors import StoreError
 from ecgscreen.locate import file_name, open_shown
 from ecgscreen.manifest import REMEDY
+from ecgscreen.objects.address import path_of_text, spelled
 from ecgscreen.pseudonyms import load_pseudonyms
 from ecgscreen.publish import JsonValue
 from ecgscreen.readers.pieces import Pieces
@@ -89,7 +90,7 @@ class Basis:
         return {
             **asdict(self),
             "bundle_folder": shown_name(str(self.bundle_folder)),
-            "roots": [shown_name(str(root)) for root in self.roots],
+            "roots": [shown_name(spelled(root)) for root in self.roots],
             "working_directory": shown_name(str(self.working_directory)),
         }
 
@@ -149,7 +150,7 @@ def read_basis(store: RunStore) -> Basis:
     """
     fields: dict[str, Any] = dict(store.provenance)
     try:
-        fields["roots"] = tuple(_path(root) for root in fields["roots"])
+        fields["roots"] = tuple(path_of_text(file_name(root)) for root in fields["roots"])
         for name in ("bundle_folder", "working_directory"):
             fields[name] = _path(fields[name])
         return Basis(**fields)

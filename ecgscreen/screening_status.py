@@ -14,7 +14,9 @@ import numpy as np
 from ecgscreen.discover import Discovery
 from ecgscreen.errors import StoreError
 from ecgscreen.growing import Growth
+from ecgscreen.locate import is_there
 from ecgscreen.lock import holder_of
+from ecgscreen.objects.address import spelled
 from ecgscreen.publish import JsonValue
 from ecgscreen.remake import open_screening
 from ecgscreen.reports import RowsOfRun
@@ -157,13 +159,13 @@ def _started(store: RunStore) -> datetime:
 
 
 def _waiting(store: RunStore, basis: Basis) -> Waiting:
-    missing = tuple(str(place) for place in basis.places if not place.exists())
+    missing = tuple(spelled(place) for place in basis.places if not is_there(place))
     if missing or not basis.roots:
         return Waiting((), (), 0, missing)
     growth = Growth(store, share=None if basis.share is None else Share.parse(basis.share))
     new: list[str] = []
     changed: list[str] = []
-    for found in growth.to_prepare(Discovery(basis.roots, basis.working_directory)):
+    for found in growth.to_prepare(Discovery(basis.roots, basis.working_directory, growth.known)):
         known = store.index.find(found.name)
         is_new = known is None or known.status is Status.VANISHED
         (new if is_new else changed).append(found.name)

@@ -15,7 +15,7 @@ from typing import Any
 from ecgscreen.bundle import Bundle, load_bundle
 from ecgscreen.errors import BundleError, LabelListError, StoreError
 from ecgscreen.label_list_file import read_list_file
-from ecgscreen.locate import place_of
+from ecgscreen.locate import is_there, place_of
 from ecgscreen.lock import locked
 from ecgscreen.publish import sha256_of
 from ecgscreen.readers import read_recording
@@ -232,7 +232,7 @@ def _check_inputs(store: RunStore, basis: Basis) -> Check:
 
 def _content(result: RecordResult, basis: Basis) -> str | None:
     place = place_of(result.path, basis.roots, basis.working_directory)
-    if place is None or not any(part.exists() for part in (place[0], place[0].parent)):
+    if place is None or not any(map(is_there, (place[0], place[0].parent))):
         return None
     with noting() as opened:
         read_recording(*place)

@@ -21,6 +21,7 @@ import numpy as np
 from ecgscreen.discover import Found
 from ecgscreen.errors import WorkerError
 from ecgscreen.long_recording import LongRecording
+from ecgscreen.objects.ahead import fetch_ahead, fetching_ahead
 from ecgscreen.preparation import PreparedRecord, prepare_recordings
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import SkipReason
@@ -79,7 +80,7 @@ def prepare_all(
         found = chain(first, stream)
         workers = default_workers() if len(first) == FEW else 0
     if workers == 0:
-        yield from prepare_recordings(found, config)
+        yield from prepare_recordings(fetching_ahead(found), config)
     else:
         yield from _prepare_elsewhere(found, config, workers)
 
@@ -285,6 +286,9 @@ def _receive(connection: Connection, chunks: SimpleQueue[list[_Task]]) -> None:
     """
     while True:
         try:
-            chunks.put(connection.recv())
+            chunk = connection.recv()
         except (EOFError, OSError):
             os._exit(1)
+        for task in chunk:
+            fetch_ahead(task)
+        chunks.put(chunk)

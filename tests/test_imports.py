@@ -60,6 +60,10 @@ HEAVY = {
         "ecgscreen/cluster_local.py",
     },
     "dask": {"ecgscreen/cluster_connection.py"},
+    "fsspec": {"ecgscreen/objects/store.py"},
+    "s3fs": set(),  # by fsspec
+    "botocore": {"ecgscreen/objects/store.py"},
+    "aiohttp": {"ecgscreen/objects/store.py"},
     "wfdb": {"ecgscreen/readers/wfdb_library.py"},
     "pydicom": {"ecgscreen/readers/dicom.py"},
     "edfio": {"ecgscreen/readers/edf.py"},

@@ -245,7 +245,7 @@ def closure(requirements: list[Requirement]) -> set[str]:
     return found
 
 
-EXTRAS = ("text", "train", "tensorrt", "dev")
+EXTRAS = ("text", "train", "tensorrt", "s3", "dev")
 
 
 def test_every_package_is_pinned_within_its_range() -> None:

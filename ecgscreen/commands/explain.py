@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecgscreen.commands.options import Bundle, Engine, Language, PrecisionName, parse_path
+from ecgscreen.commands.options import Bundle, Engine, Language, PrecisionName, parse_place
 from ecgscreen.commands.record import read_record
 from ecgscreen.errors import EngineError, UsageError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def explain(
     record: Annotated[
-        Path, typer.Argument(help="A recording, such as records/00001.hea.", parser=parse_path)
+        Path, typer.Argument(help="A recording, such as records/00001.hea.", parser=parse_place)
     ],
     diagnosis: Annotated[
         str, typer.Option("--diagnosis", help="As a line of a list: 'a | b' are synonyms.")

@@ -59,4 +59,15 @@ def parse_path(text: str) -> Path:
     """A path; an empty one is a shell variable that was never set, not the current folder."""
     if not text:
         raise typer.BadParameter("the name is empty")
+    if "://" in text:
+        raise typer.BadParameter("an address does not do here, expected a place on this machine")
     return Path(text)
+
+
+def parse_place(text: str) -> Path:
+    """A path, or the one that stands for an address of object storage."""
+    from ecgscreen.objects.address import is_address, path_of_text
+
+    if not is_address(text):
+        text = str(parse_path(text))
+    return path_of_text(text)

@@ -48,10 +48,16 @@ def open_record(record: Path) -> Pieces:
 
 
 def _with_suffix(record: Path) -> Path:
+    from ecgscreen.objects.address import is_object
+
+    if is_object(record):
+        return record
     # PhysioNet names a record without its suffix.
     header = record.with_name(f"{record.name}.hea")
     return header if not record.exists() and header.is_file() else record
 
 
 def _refused(path: Path, skipped: SkippedRecording) -> EcgscreenError:
-    return EcgscreenError(f"{path}: {skipped.reason}: {skipped.detail}")
+    from ecgscreen.objects.address import spelled
+
+    return EcgscreenError(f"{spelled(path)}: {skipped.reason}: {skipped.detail}")

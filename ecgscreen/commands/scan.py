@@ -21,6 +21,7 @@ from ecgscreen.commands.options import (
     Quiet,
     WaitLock,
     parse_path,
+    parse_place,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +36,11 @@ if TYPE_CHECKING:
 def scan(
     roots: Annotated[
         list[Path],
-        typer.Argument(metavar="FOLDER...", help="Folders with recordings.", parser=parse_path),
+        typer.Argument(
+            metavar="FOLDER...",
+            help="Folders with recordings, or s3://BUCKET/PREFIX.",
+            parser=parse_place,
+        ),
     ],
     labels: Annotated[
         str,
@@ -201,8 +206,13 @@ def _listener(progress: ScanProgress, lines: JsonLines, log: RunLog) -> Listener
 def _count_ahead(options: ScanOptions, progress: ScanProgress) -> None:
     """Count the recordings beside the scan, so that the bar knows its length.
 
-    A folder is walked far faster than it is scored; a walk that fails fails in the scan too.
+    A folder is walked far faster than it is scored; a walk that fails fails in the scan too. Of
+    object storage each listing costs, hence it is not walked twice.
     """
+    from ecgscreen.objects.address import is_object
+
+    if any(map(is_object, options.roots)):
+        return
 
     def count() -> None:
         from ecgscreen.discover import Discovery

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecgscreen.commands.options import Language, parse_path
+from ecgscreen.commands.options import Language, parse_place
 from ecgscreen.commands.record import open_record
 from ecgscreen.errors import UsageError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def show(
     record: Annotated[
-        Path, typer.Argument(help="A recording, such as records/00001.hea.", parser=parse_path)
+        Path, typer.Argument(help="A recording, such as records/00001.hea.", parser=parse_place)
     ],
     out: Annotated[
         Path | None,

@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
+from ecgscreen.objects.address import is_object
+from ecgscreen.objects.held import HeldObjects, holding
 from ecgscreen.readers.archives import archived, unpacked
 from ecgscreen.readers.base import NO_MEMORY, Reader, reason_of
 from ecgscreen.readers.by_content import read_by_content
@@ -39,6 +41,9 @@ def read_recording(path: Path, root: Path | None = None) -> Recording | SkippedR
     The recording (signal float32, shape (n_leads, n_samples), mV), or the reason why there is
     none. No content of a file raises an exception.
     """
+    if is_object(path) and holding() is None:
+        with HeldObjects(path.parent if root is None else root):
+            return read_recording(path, root)
     reader = READERS.get(path.suffix.casefold(), read_by_content)
     try:
         if (place := archived(path)) is not None:

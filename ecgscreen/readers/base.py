@@ -6,6 +6,7 @@ import errno
 from pathlib import Path
 from typing import Protocol
 
+from ecgscreen.objects.errors import ObjectStoreError
 from ecgscreen.readers.words import without_strange_words
 from ecgscreen.recording import Recording, RecordingError, SkipReason
 
@@ -136,6 +137,8 @@ def reason_of(error: OSError) -> tuple[SkipReason, str]:
         return SkipReason.VANISHED, "it is not there any more"
     if isinstance(error, PermissionError):
         return SkipReason.NO_PERMISSION, "reading it is not permitted"
+    if isinstance(error, ObjectStoreError):
+        return SkipReason.READ_ERROR, str(error)
     if error.errno == errno.ELOOP:
         return SkipReason.NOT_A_FILE, "it is a loop of symbolic links"
     name = errno.errorcode.get(error.errno or 0, "unknown error")

@@ -1,16 +1,24 @@
-"""Opening files that somebody else wrote: regular files inside the folder, nothing else."""
+"""Opening files that somebody else wrote: regular files inside the folder, nothing else.
+
+Where the folder given is a prefix of object storage, its objects are files; see
+`ecgscreen.objects`.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
-from ecgscreen.readers.opened import noted
+from ecgscreen.objects.address import is_object
+from ecgscreen.objects.held import HeldObject, object_at
+from ecgscreen.readers.opened import MAX_HASHED_BYTES, noted
 from ecgscreen.recording import RecordingError, SkipReason
 
+_T = TypeVar("_T")
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -30,8 +38,6 @@ class InsideFile:
 
     Attributes
     ----------
-    descriptor
-        Of the open file; closed at the end of the context.
     size
         In bytes, when it was opened.
 
@@ -43,12 +49,18 @@ class InsideFile:
         If the file cannot be opened.
     """
 
-    __slots__ = ("_noted", "_path", "descriptor", "size")
+    __slots__ = ("_descriptor", "_noted", "_object", "_path", "size")
 
     def __init__(self, path: str, root: Path) -> None:
         self._noted = noted()
         if self._noted is not None:
             self._noted.tried(path)
+        self._path = path
+        self._object: HeldObject | None = None
+        if is_object(path):
+            self._descriptor = -1
+            self._open_object(root)
+            return
         try:
             mode = os.lstat(path).st_mode
             target = ""
@@ -61,30 +73,41 @@ class InsideFile:
             raise _not_regular(mode)
         if target and not _lies_inside(target, str(root)):
             raise _outside()  # without opening it
-        self.descriptor = os.open(path, _OPEN_FLAGS)
+        self._descriptor = os.open(path, _OPEN_FLAGS)
         try:
-            status = os.fstat(self.descriptor)
+            status = os.fstat(self._descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise _not_regular(status.st_mode)
-            if not _lies_inside(_real_path(self.descriptor, path), str(root)):
+            if not _lies_inside(_real_path(self._descriptor, path), str(root)):
                 raise _outside()
         except BaseException:
-            os.close(self.descriptor)
+            os.close(self._descriptor)
             raise
-        self._path = path
         self.size = status.st_size
         if self._noted is not None:
-            self._noted.opened(path, status)
+            self._noted.opened(path, status.st_size, status.st_mtime_ns)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
         try:
-            if self._noted is not None and kind is None and self._noted.wants(self._path):
+            if (
+                self._noted is not None
+                and kind is None
+                and self._noted.wants(self._path)
+                # An object that is too large to be hashed is not fetched for that.
+                and (self._object is None or self.size <= MAX_HASHED_BYTES)
+            ):
                 self._noted.closed(self._path, self.descriptor)
         finally:
-            os.close(self.descriptor)
+            if self._object is None:
+                os.close(self._descriptor)
+
+    @property
+    def descriptor(self) -> int:
+        """Of the open file; closed at the end of the context. An object is fetched for it."""
+        return self._descriptor if self._object is None else self._fetched(self._object.open)
 
     def read(self, n_bytes: int, offset: int = 0) -> bytes:
         """Read a range; the caller has checked it against `size`.
@@ -101,7 +124,10 @@ class InsideFile:
         RecordingError
             TRUNCATED if the file ends before.
         """
-        content = os.pread(self.descriptor, n_bytes, offset)
+        if self._object is None:
+            content = os.pread(self._descriptor, n_bytes, offset)
+        else:
+            content = self._read_object(self._object, n_bytes, offset)
         if len(content) == n_bytes:
             if self._noted is not None and n_bytes == self.size:
                 self._noted.read(self._path, content)
@@ -117,6 +143,25 @@ class InsideFile:
                 SkipReason.TRUNCATED, f"{n_read} bytes after byte {offset}, expected {n_bytes}"
             )
         return b"".join(parts)
+
+    def _open_object(self, root: Path) -> None:
+        self._object = self._fetched(lambda: object_at(self._path, root))
+        self.size = self._object.size
+        if self._noted is not None:
+            self._noted.opened(self._path, self.size, self._object.mtime_ns)
+
+    def _read_object(self, held: HeldObject, n_bytes: int, offset: int) -> bytes:
+        if self._noted is not None and held.is_large and self.size <= MAX_HASHED_BYTES:
+            self._fetched(held.open)  # all of it, since it will be hashed
+        return self._fetched(lambda: held.read(n_bytes, offset))
+
+    def _fetched(self, fetch: Callable[[], _T]) -> _T:
+        try:
+            return fetch()
+        except (OSError, RecordingError):
+            if self._noted is not None:
+                self._noted.not_read(self._path)
+            raise
 
 
 def _outside() -> RecordingError:

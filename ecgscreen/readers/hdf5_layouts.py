@@ -9,6 +9,9 @@ file: they are the data sets' descriptions. Runs behind `ecgscreen.readers.limit
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,9 +49,7 @@ def members(path: str) -> list[str]:
     RecordingError
         TOO_LARGE, UNSUPPORTED.
     """
-    import h5py
-
-    with h5py.File(path, "r") as file:
+    with _opened(path) as file:
         if _CODE not in file:
             return [""] if _SPH in file else []
         return [str(number) for number in _names(file, _dataset(file, _CODE, 3).shape[0])]
@@ -70,9 +71,7 @@ def read(path: str, member: str = "") -> Signals:
         UNSUPPORTED for another layout or what leads to other files; TOO_LARGE; VANISHED if there
         is no such member any more.
     """
-    import h5py
-
-    with h5py.File(path, "r") as file:
+    with _opened(path) as file:
         if member:
             return _read_code(file, member)
         if _SPH not in file:
@@ -97,6 +96,18 @@ def read(path: str, member: str = "") -> Signals:
             dataset[:],
             (f"layout of SPH: {_SPH_RATE:g} Hz, mV and the order of the leads are assumed",),
         )
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[h5py.File]:
+    import h5py
+
+    # HDF5 looks for the name behind a link, and what was fetched of object storage has none.
+    with (
+        nullcontext(path) if Path(path).resolve().exists() else Path(path).open("rb") as source,
+        h5py.File(source, "r") as file,
+    ):
+        yield file
 
 
 def _read_code(file: h5py.File, member: str) -> Signals:

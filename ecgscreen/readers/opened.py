@@ -32,6 +32,7 @@ class OpenedFiles:
 
     def __init__(self) -> None:
         self._stamps: dict[str, tuple[int, int]] = {}
+        self._not_read: set[str] = set()
         self._hashes: dict[str, str] = {}
         self._n_to_hash = 0
 
@@ -39,9 +40,14 @@ class OpenedFiles:
         """Note a file that is about to be opened."""
         self._stamps.setdefault(path, (NOT_THERE, 0))
 
-    def opened(self, path: str, status: os.stat_result) -> None:
+    def opened(self, path: str, size: int, mtime_ns: int) -> None:
         """Note what an open file is like."""
-        self._stamps[path] = (status.st_size, status.st_mtime_ns)
+        self._stamps[path] = (size, mtime_ns)
+
+    def not_read(self, path: str) -> None:
+        """Note that a file could not be had for now: its stamp is none, so that it is new again."""
+        self._stamps[path] = (NOT_THERE, 0)
+        self._not_read.add(path)
 
     def wants(self, path: str) -> bool:
         """Whether the file's content has not been hashed yet."""
@@ -68,6 +74,12 @@ class OpenedFiles:
         root
             The folder given to the scan; names are relative to it.
         """
+        if self._not_read:
+            missing = {_relative(path, root) for path in self._not_read}
+            listed = tuple(
+                file._replace(size=NOT_THERE, mtime_ns=0) if file.name in missing else file
+                for file in listed
+            )
         names = {file.name for file in listed}
         others = []
         for path, stamp in self._stamps.items():

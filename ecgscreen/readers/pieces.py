@@ -8,12 +8,14 @@ from their files piece by piece. All others are read whole, within
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.objects.address import is_object
+from ecgscreen.objects.held import HeldObjects, holding
 from ecgscreen.readers import READERS, read_recording
 from ecgscreen.readers.archives import archived
 from ecgscreen.readers.base import MAX_LONG_SAMPLES, reason_of
@@ -61,6 +63,25 @@ def open_pieces(path: Path, root: Path) -> Pieces | SkippedRecording:
     path, root
         As for `ecgscreen.readers.read_recording`.
     """
+    if not is_object(path):
+        return _open(path, root)
+    held = holding() or HeldObjects(root)
+    with held:
+        opened = _open(path, root)
+    return opened if isinstance(opened, SkippedRecording) else _reading_within(held, opened)
+
+
+def _reading_within(held: HeldObjects, opened: Pieces) -> Pieces:
+    """Have each piece read from what was fetched for those before it."""
+
+    def read(start: int, stop: int) -> NDArray[np.float32]:
+        with held:
+            return opened.read(start, stop)
+
+    return replace(opened, read=read)
+
+
+def _open(path: Path, root: Path) -> Pieces | SkippedRecording:
     try:
         if _is_file_of_wfdb(path) and _in_pieces(header := read_header(path, root)):
             return _from_file(header, path, root)

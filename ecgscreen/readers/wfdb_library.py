@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import math
 import struct
+import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.objects.address import is_object
 from ecgscreen.readers.base import MAX_LONG_SAMPLES, MAX_RATIO, MAX_SAMPLES, MAX_UNPACKED_BYTES
+from ecgscreen.readers.files import InsideFile
 from ecgscreen.readers.wfdb_header import Header
 from ecgscreen.readers.wfdb_signal_file import file_groups, open_signal_file
 from ecgscreen.recording import RecordingError, SkipReason
@@ -118,12 +123,13 @@ def read_with_library(
         import wfdb  # takes a second, and most folders never need it
 
         try:
-            # Of a segment, the header may say more samples than are wanted.
-            record = wfdb.rdrecord(
-                f"{location}/{path.stem}",
-                sampfrom=0 if frames is None else frames.start,
-                sampto=header.n_samples if frames is None else frames.stop,
-            )
+            with _as_files(header, path, root) as folder:
+                # Of a segment, the header may say more samples than are wanted.
+                record = wfdb.rdrecord(
+                    f"{folder}/{path.stem}",
+                    sampfrom=0 if frames is None else frames.start,
+                    sampto=header.n_samples if frames is None else frames.stop,
+                )
         except _WHAT_WFDB_RAISES as error:
             # Without the error behind it, which may quote the file.
             raise RecordingError(
@@ -140,6 +146,20 @@ def can_be_cut(header: Header) -> bool:
         signal.format in _BYTES_PER_SAMPLE and signal.format not in _DIFFERENCES
         for signal in header.signals
     )
+
+
+@contextmanager
+def _as_files(header: Header, path: Path, root: Path) -> Iterator[str]:
+    """Give the folder of a record whose files have been checked."""
+    if not is_object(path):
+        yield str(path.parent.absolute())
+        return
+    # Links to what is in memory: the package opens by names, and nothing has to lie on a disk.
+    with tempfile.TemporaryDirectory(prefix="ecgscreen-") as folder, ExitStack() as stack:
+        for name in {path.name, *header.file_names}:
+            file = stack.enter_context(InsideFile(f"{path.parent}/{name}", root))
+            Path(folder, name).symlink_to(f"/proc/self/fd/{file.descriptor}")
+        yield folder
 
 
 def check_signal_files(

@@ -17,7 +17,7 @@ REPORTS = ("report.csv", "report.h5", "report.html", "run.json", "summary.json")
 def scanned(bundle: Path, out: Path, *roots: Path, **options: Any) -> ScanResult:
     """Scan some folders, in this process, with one thread."""
     one = ScanOptions(roots=roots, labels="superclass.txt", out=out, bundle=bundle, threads=1)
-    return scan(replace(one, workers=0, **options))
+    return scan(replace(one, **{"workers": 0, **options}))
 
 
 def recordings(folder: Path, n: int, seed: int, faults: int = 0) -> Path:
