@@ -9,7 +9,17 @@ from ecgscreen.recording import LEADS
 @pytest.mark.parametrize("name", LEADS)
 @pytest.mark.parametrize(
     "spelling",
-    ["{0}", " {0} ", "Lead {0}", "lead_{0}", "LEAD-{0}", "ECG {0}", "EKG_{0}", "Ableitung {0}"],
+    [
+        "{0}",
+        " {0} ",
+        "Lead {0}",
+        "lead_{0}",
+        "LEAD-{0}",
+        "ECG {0}",
+        "ECG Lead {0}",
+        "EKG_{0}",
+        "Ableitung {0}",
+    ],
 )
 def test_every_lead_is_known_in_any_case_with_the_usual_prefixes(name: str, spelling: str) -> None:
     for text in (name, name.lower(), name.upper()):
