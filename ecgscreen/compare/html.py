@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ecgscreen.compare.changes import Change
+from ecgscreen.compare.changes import Change, Kind
 from ecgscreen.compare.job import Comparison, Side
 from ecgscreen.compare.words import all_notices, figure_texts, kinds_text, state_text
 from ecgscreen.reports.content import DiagnosisRow
 from ecgscreen.reports.html.frame import style_and_policy
-from ecgscreen.reports.html.overview import table
+from ecgscreen.reports.html.overview import path_text, table
 from ecgscreen.reports.html.words import Words
 from ecgscreen.results import printable
 
 MAX_ROWS = 2_000
 """Rows of each table; the other forms have all."""
+
+
+_LOOK = (Kind.NEWLY_FLAGGED, Kind.RESULT_LOST)
 
 
 def page(comparison: Comparison, words: Words) -> str:
@@ -41,7 +44,7 @@ def _sides(comparison: Comparison, words: Words) -> str:
         made = side.attributes
         texts = (
             side.path,
-            made.get("started_utc", ""),
+            made.get("started_utc", "")[:16].replace("T", " "),
             words.count(side.n_records),
             f"{made.get('bundle', '')} {made.get('bundle_sha256', '')[:12]}",
             f"{made.get('list', '')} {made.get('list_sha256', '')[:12]}",
@@ -56,8 +59,9 @@ def _sides(comparison: Comparison, words: Words) -> str:
 
 
 def _counts(comparison: Comparison, words: Words) -> str:
+    look_here = ' class="look"'
     items = "".join(
-        f"<li><b>{words.count(count)}</b>{words[kind]}</li>"
+        f"<li{look_here if kind in _LOOK else ''}><b>{words.count(count)}</b>{words[kind]}</li>"
         for kind, count in comparison.counts.items()
         if count
     )
@@ -78,7 +82,7 @@ def _section(key: str, changes: Sequence[Change], comparison: Comparison, words:
     columns += [(words["percentile"], "number"), (words["state"], "")]
     rows = []
     for change in changes[:MAX_ROWS]:
-        name = [escape(printable(change.name))]
+        name = [path_text(change.name)]
         name += [escape(printable(change.patient))] if with_patient else []
         rows += [
             [*name, *cells, escape(state_text(change, words))]
@@ -94,11 +98,13 @@ def _cells(
     change: Change, diagnoses: Sequence[DiagnosisRow], words: Words
 ) -> list[tuple[str, str, str, str]]:
     cells = []
-    if others := kinds_text(change, words):
-        cells.append((escape(others), "", "", ""))
     for finding in change.findings:
         row = diagnoses[finding.diagnosis]
         normal = "" if row.is_finding else " normal"
-        name = f'<span class="flag {row.severity}{normal}">{escape(printable(row.name))}</span>'
+        name = (
+            f'<span class="flag {row.severity}{normal}">{escape(words.diagnosis(row.name))}</span>'
+        )
         cells.append((escape(words[finding.kind]), name, *figure_texts(finding, words)))
+    if others := kinds_text(change, words):
+        cells.append((escape(others), "", "", ""))
     return cells

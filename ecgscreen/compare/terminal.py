@@ -88,11 +88,11 @@ def _print_changes(
 
 def _what(change: Change, diagnoses: Sequence[DiagnosisRow], words: Words) -> Text:
     lines = []
-    if others := kinds_text(change, words):
-        lines.append(Text(f"{others}: {state_text(change, words)}"))
     for finding in change.findings[:FINDINGS_SHOWN]:
         row = diagnoses[finding.diagnosis]
         lines.append(Text(finding_text(finding, row, words), style=_STYLES[row.severity]))
     if (rest := len(change.findings) - FINDINGS_SHOWN) > 0:
         lines.append(Text(f"and {rest:,} more diagnoses", style="dim"))
+    if others := kinds_text(change, words):
+        lines.append(Text(f"{others}: {state_text(change, words)}"))
     return Text("\n").join(lines)

@@ -296,6 +296,7 @@ def test_the_page_needs_nothing_and_escapes_everything(
     text = path.read_text(encoding="utf-8")
     assert "&lt;b&gt;AF&lt;/b&gt;" in text
     assert "style-src 'sha256-" in text
+    text = text.replace("/<wbr>", "/")
     assert text.index("j/new.hea") < text.index("b/af.hea") < text.index("h/cut.hea")
 
 
