@@ -26,7 +26,7 @@ from ecgscreen.errors import ExitCode
 from ecgscreen.label_list_file import shipped_lists
 from ecgscreen.preprocess import MAX_SAMPLING_RATE, MIN_SAMPLING_RATE
 from ecgscreen.quality import MIN_DURATION_S
-from ecgscreen.readers.archives import MAX_MEMBERS
+from ecgscreen.readers.archive_listing import MAX_MEMBERS
 from ecgscreen.readers.base import MAX_LONG_SAMPLES, MAX_SAMPLES, MAX_SIGNALS
 from ecgscreen.readers.limited import MAX_FILE_BYTES, TIME_LIMIT_S
 from ecgscreen.readers.limited_worker import MEMORY_LIMIT_BYTES

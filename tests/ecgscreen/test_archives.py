@@ -17,7 +17,7 @@ import pytest
 
 from ecgscreen.discover import Discovery, Found
 from ecgscreen.locate import open_shown
-from ecgscreen.readers import archives, read_recording
+from ecgscreen.readers import archive_files, archive_listing, read_recording
 from ecgscreen.readers.archives import archived, is_archive
 from ecgscreen.readers.opened import noting
 from ecgscreen.readers.pieces import Pieces
@@ -48,7 +48,7 @@ def temporary(
     folder = tmp_path_factory.mktemp("temporary")
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     yield folder
-    archives.close_last()
+    archive_files.close_last()
 
 
 @pytest.fixture(scope="module")
@@ -234,8 +234,8 @@ def test_of_a_name_that_stands_twice_none_is_read(tmp_path: Path) -> None:
 def test_a_bomb_is_refused_before_it_is_unpacked(
     tmp_path: Path, temporary: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "RATIO_COUNTS_FROM", 1 << 20)
-    monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 1 << 22)
+    monkeypatch.setattr(archive_listing, "RATIO_COUNTS_FROM", 1 << 20)
+    monkeypatch.setattr(archive_listing, "MAX_UNPACKED_BYTES", 1 << 22)
     zeros = tmp_path / "zeros" / "rec.dat"
     zeros.parent.mkdir()
     zeros.write_bytes(b"\0" * (5 << 20))
@@ -251,15 +251,15 @@ def test_a_bomb_is_refused_before_it_is_unpacked(
 def test_a_hundred_thousand_members_are_too_many(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "MAX_MEMBERS", 99_999)
+    monkeypatch.setattr(archive_listing, "MAX_MEMBERS", 99_999)
     with zipfile.ZipFile(tmp_path / "night.zip", "w") as archive:
         for number in range(100_000):
             archive.writestr(zipfile.ZipInfo(f"{number}.txt"), b"")
     (refused,) = found_in(tmp_path)
     assert refused.problem is not None
     assert refused.problem.detail == ("an archive with more than 99999 members, the limit is 99999")
-    monkeypatch.setattr(archives, "MAX_DIRECTORY_BYTES", 1000)
-    archives.close_last()
+    monkeypatch.setattr(archive_files, "MAX_DIRECTORY_BYTES", 1000)
+    archive_files.close_last()
     (refused,) = found_in(tmp_path)
     assert refused.problem is not None
     assert "a table of contents of" in refused.problem.detail
