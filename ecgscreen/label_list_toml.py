@@ -31,7 +31,7 @@ from ecgscreen.label_list_file import (
     decode_list,
     position,
 )
-from ecgscreen.reports.content import SEVERITIES
+from ecgscreen.reports.diagnosis_row import SEVERITIES
 
 TABLE = "diagnosis"
 KEYS = ("name", "code", "synonyms", "counter_prompts", "group", "severity", "threshold")

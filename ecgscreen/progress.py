@@ -22,8 +22,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from ecgscreen.reports.content import SEVERITIES, Provenance
+from ecgscreen.reports.diagnosis_row import SEVERITIES
 from ecgscreen.reports.notices import notices
+from ecgscreen.reports.provenance import Provenance
 from ecgscreen.reports.tally import DiagnosisSummary, RunSummary
 from ecgscreen.results import RecordResult, Status, printable
 

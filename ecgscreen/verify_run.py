@@ -22,7 +22,7 @@ from ecgscreen.readers import read_recording
 from ecgscreen.readers.opened import noting
 from ecgscreen.remake import open_screening
 from ecgscreen.reports import ROW_REPORTS, RUN
-from ecgscreen.reports.content import scored_blocks
+from ecgscreen.reports.blocks import scored_blocks
 from ecgscreen.reports.csv import CsvReport
 from ecgscreen.reports.inputs import InputsDigest
 from ecgscreen.results import RecordResult

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ecgscreen.compare.screening import Screening
 from ecgscreen.errors import NotComparableError
-from ecgscreen.reports.content import DiagnosisRow
+from ecgscreen.reports.diagnosis_row import DiagnosisRow
 
 _MADE_WITH = ("bundle", "list", "calibration")
 """What scores and flags depend on; each has an attribute that ends in ``_sha256``."""

@@ -8,7 +8,7 @@ from html import escape
 from ecgscreen.compare.changes import Change, Kind
 from ecgscreen.compare.job import Comparison, Side
 from ecgscreen.compare.words import all_notices, figure_texts, kinds_text, state_text
-from ecgscreen.reports.content import DiagnosisRow
+from ecgscreen.reports.diagnosis_row import DiagnosisRow
 from ecgscreen.reports.html.frame import style_and_policy
 from ecgscreen.reports.html.overview import path_text, table
 from ecgscreen.reports.html.words import Words

@@ -14,7 +14,7 @@ from ecgscreen.compare.comparable import Common, Notice, common_diagnoses
 from ecgscreen.compare.patients import n_without_patient, patient_changes, read_patients
 from ecgscreen.compare.records import Pair, record_changes
 from ecgscreen.compare.screening import Screening, open_screening
-from ecgscreen.reports.content import DiagnosisRow
+from ecgscreen.reports.diagnosis_row import DiagnosisRow
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ecgscreen.compare.changes import Figures, State
 from ecgscreen.errors import ReportError
-from ecgscreen.reports.content import DiagnosisRow
+from ecgscreen.reports.diagnosis_row import DiagnosisRow
 
 REPORT = "report.h5"
 BLOCK_ROWS = 4096

@@ -11,7 +11,7 @@ from rich.text import Text
 from ecgscreen.compare.changes import Change
 from ecgscreen.compare.job import Comparison, Side
 from ecgscreen.compare.words import all_notices, compare_words, finding_text, kinds_text, state_text
-from ecgscreen.reports.content import DiagnosisRow
+from ecgscreen.reports.diagnosis_row import DiagnosisRow
 from ecgscreen.reports.html.words import Words
 from ecgscreen.results import printable
 

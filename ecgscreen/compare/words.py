@@ -11,7 +11,7 @@ from importlib import resources
 from ecgscreen.compare.changes import Change, Finding, Kind, State
 from ecgscreen.compare.comparable import Notice
 from ecgscreen.compare.job import Comparison
-from ecgscreen.reports.content import DiagnosisRow
+from ecgscreen.reports.diagnosis_row import DiagnosisRow
 from ecgscreen.reports.html.words import Words, load_words
 from ecgscreen.results import printable
 

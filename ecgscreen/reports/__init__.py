@@ -15,19 +15,15 @@ from ecgscreen.publish import (
     sha256_of,
     storing,
 )
-from ecgscreen.reports.content import (
-    DiagnosisRow,
-    Provenance,
-    Report,
-    ReportWriter,
-    RowsOfRun,
-    scored_blocks,
-)
+from ecgscreen.reports.blocks import ReportWriter, scored_blocks
+from ecgscreen.reports.content import Report
 from ecgscreen.reports.csv import CsvReport
+from ecgscreen.reports.diagnosis_row import DiagnosisRow
 from ecgscreen.reports.hdf5 import Hdf5Report
 from ecgscreen.reports.html import HtmlReport
 from ecgscreen.reports.inputs import InputsDigest
 from ecgscreen.reports.json_summary import run_document, summary_document
+from ecgscreen.reports.provenance import Provenance, RowsOfRun
 from ecgscreen.reports.tally import RunSummary, Tally
 
 __all__ = [

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.reports.content import SEVERITIES, DiagnosisRow, Report, ScoredBlock
+from ecgscreen.reports.blocks import ScoredBlock
+from ecgscreen.reports.content import Report
+from ecgscreen.reports.diagnosis_row import SEVERITIES, DiagnosisRow
 from ecgscreen.results import RecordResult, report_text
 
 COLUMNS = ("path", "status", "reason", "quality", "leads", "flagged")

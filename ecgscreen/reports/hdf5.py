@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.quality_remarks import not_judged
-from ecgscreen.reports.content import Report, ScoredBlock, software_versions
+from ecgscreen.reports.blocks import ScoredBlock
+from ecgscreen.reports.content import Report
 from ecgscreen.reports.notices import notices
+from ecgscreen.reports.provenance import software_versions
 from ecgscreen.results import RecordResult, report_text
 
 if TYPE_CHECKING:

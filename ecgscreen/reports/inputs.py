@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from ecgscreen.publish import JsonValue
-from ecgscreen.reports.content import ScoredBlock
+from ecgscreen.reports.blocks import ScoredBlock
 
 
 class InputsDigest:

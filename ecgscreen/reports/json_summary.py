@@ -7,8 +7,8 @@ from dataclasses import asdict
 from datetime import UTC
 
 from ecgscreen.publish import JsonValue
-from ecgscreen.reports.content import Provenance, RowsOfRun, software_versions
 from ecgscreen.reports.notices import notices
+from ecgscreen.reports.provenance import Provenance, RowsOfRun, software_versions
 from ecgscreen.reports.tally import DiagnosisSummary, RunSummary
 
 FORMAT_VERSION = 1

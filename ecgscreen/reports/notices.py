@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ecgscreen.reports.content import DiagnosisRow
+from ecgscreen.reports.diagnosis_row import DiagnosisRow
 
 NOT_FOR_URGENT_USE = (
     "Not for urgent use: this is no monitor and no alarm. No flag does not exclude a critical "

@@ -12,7 +12,8 @@ from ecgscreen.pseudonyms import Pseudonyms
 from ecgscreen.publish import JsonValue
 from ecgscreen.readers.pieces import Pieces
 from ecgscreen.recording import SkippedRecording, SkipReason
-from ecgscreen.reports.content import Provenance, Report, ReportedStore
+from ecgscreen.reports.content import Report, ReportedStore
+from ecgscreen.reports.provenance import Provenance
 from ecgscreen.results import RecordResult
 from ecgscreen.shards import StoredRow
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecgscreen.errors import ExitCode
-from ecgscreen.reports.content import DiagnosisRow, ScoredBlock
+from ecgscreen.reports.blocks import ScoredBlock
+from ecgscreen.reports.diagnosis_row import DiagnosisRow
 from ecgscreen.results import RecordResult, Status
 
 TOP_RECORDS = 3

@@ -9,8 +9,8 @@ from functools import cache
 from html import escape
 from importlib import resources
 
-from ecgscreen.reports.content import Provenance
 from ecgscreen.reports.html.words import Words
+from ecgscreen.reports.provenance import Provenance
 from ecgscreen.results import printable
 from ecgscreen.strip import PAPER_DEFINITION
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from ecgscreen.reports.content import SEVERITIES, DiagnosisRow, Provenance
+from ecgscreen.reports.diagnosis_row import SEVERITIES, DiagnosisRow
 from ecgscreen.reports.html.words import Words
+from ecgscreen.reports.provenance import Provenance
 from ecgscreen.reports.tally import DiagnosisSummary, RankedRecord, RunSummary
 from ecgscreen.results import printable
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC
 from html import escape
 
-from ecgscreen.reports.content import Provenance
 from ecgscreen.reports.html.words import Words
+from ecgscreen.reports.provenance import Provenance
 from ecgscreen.results import printable
 
 RUNS_SHOWN = 10

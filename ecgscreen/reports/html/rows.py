@@ -14,8 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.reports.content import SEVERITIES, Report, ScoredBlock
+from ecgscreen.reports.blocks import ScoredBlock
+from ecgscreen.reports.content import Report
 from ecgscreen.reports.csv import order_flagged
+from ecgscreen.reports.diagnosis_row import SEVERITIES
 from ecgscreen.reports.html.words import Words, load_words
 from ecgscreen.results import RecordResult, Status, printable
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from ecgscreen.reports.content import Report, ScoredBlock
+from ecgscreen.reports.blocks import ScoredBlock
+from ecgscreen.reports.content import Report
 from ecgscreen.reports.html.flagged import flagged_section
 from ecgscreen.reports.html.frame import foot, head
 from ecgscreen.reports.html.overview import overview
