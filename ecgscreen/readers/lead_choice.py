@@ -10,6 +10,9 @@ from ecgscreen.readers.base import safe_token
 from ecgscreen.readers.units import millivolts_per_unit
 from ecgscreen.recording import RecordingError, SkipReason
 
+AMPLITUDE_UNKNOWN = "amplitude unknown"
+"""How the note of a recording ends whose unit is no voltage."""
+
 _MOST_NAMES_SHOWN = 4
 
 
@@ -83,7 +86,7 @@ def choose_leads(descriptions: Sequence[str], units: Sequence[str]) -> LeadChoic
         notes.append(f"leads left out, name occurs before: {_shown(repeated)}")
     if None in factors:
         unit = units[indices[factors.index(None)]]
-        notes.append(f"unit {safe_token(unit) or '(none)'} is no voltage: amplitude unknown")
+        notes.append(f"unit {safe_token(unit) or '(none)'} is no voltage: {AMPLITUDE_UNKNOWN}")
     if turned:
         notes.append(f"turned upright, the file has them inverted: {_shown(turned)}")
     return LeadChoice(

@@ -10,6 +10,17 @@ from ecgscreen.calibration import PlattScaling
 NORMAL_CODES = frozenset({"NORM", "SR"})
 """A normal ECG and sinus rhythm: flagged like any other line of a list, and never urgent."""
 
+VOLTAGE_CODES = frozenset(
+    {
+        *("HYP", "any:VH", "any:AH", "LVH", "RVH", "SEHYP", "VCLVH", "LAO/LAE", "RAO/RAE"),
+        *("LVOLT", "HVOLT", "LOWT", "STD_", "STE_", "snomed:251259000", "snomed:704997005"),
+        *("clinical:stemi", "clinical:anterior-stemi", "clinical:inferior-stemi"),
+        *("clinical:lateral-stemi", "clinical:posterior-stemi", "clinical:left-main-ischaemia"),
+    }
+)
+"""Of findings whose criteria are heights in mV (AHA/ACCF/HRS recommendations for the interpretation
+of the electrocardiogram, parts V and VI, Circulation 2009): a recording without a unit has none."""
+
 SEVERITIES = ("critical", "attention", "info")
 """Worst first."""
 
@@ -58,6 +69,11 @@ class DiagnosisRow:
     def is_finding(self) -> bool:
         """Whether a flag of this line says that something is not normal."""
         return self.code not in NORMAL_CODES
+
+    @property
+    def rests_on_voltage(self) -> bool:
+        """Whether its criteria are heights in mV."""
+        return self.code in VOLTAGE_CODES
 
     @property
     def can_be_flagged(self) -> bool:

@@ -18,10 +18,12 @@ from ecgscreen.discover import Discovery
 from ecgscreen.locate import open_shown
 from ecgscreen.readers.pieces import Pieces, in_memory
 from ecgscreen.recording import LEADS, SkippedRecording
+from ecgscreen.reports.diagnosis_row import VOLTAGE_CODES
 from ecgscreen.reports.html import writer
 from ecgscreen.reports.html.words import LANGUAGES, load_words
 from ecgscreen.results import printable
 from ecgscreen.simulate import write_dataset
+from ecgscreen.vocabulary import load_vocabulary
 from tests.ecgscreen.html_reports import (
     DIAGNOSES,
     HEART,
@@ -265,6 +267,33 @@ NOTES = (
     "aVF looks 0.1 times as large as it is",
     "limb leads contradict each other (Einthoven, Goldberger): III, aVF not as I and II make it",
 )
+
+
+def test_what_rests_on_voltage_is_marked_where_there_is_none(tmp_path: Path) -> None:
+    mark = "rests on heights in mV"
+    high = tuple(replace(row, code={"3AVB": "HVOLT"}.get(row.code, row.code)) for row in DIAGNOSES)
+    normalised = ("unit NU is no voltage: amplitude unknown",)
+    for flagged, notes, marked in (
+        ({2: 0.9}, normalised, 1),
+        ({2: 0.9}, (), 0),
+        ({1: 0.9}, normalised, 0),
+    ):
+        folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+        page = write_page(folder, [replace(scored("a.hea", flagged), notes=notes)], diagnoses=high)
+        article = page.read_text(encoding="utf-8").split("<article")[1].split("</article>")[0]
+        assert article.count(mark) == marked
+        content = Page(page).content
+        assert content["rows"][0][18] == bool(notes)
+        assert [row["voltage"] for row in content["meta"]["diagnoses"]] == [
+            False,
+            False,
+            True,
+            False,
+        ]
+
+
+def test_codes_of_voltage_are_of_the_vocabulary() -> None:
+    assert {concept.id for concept in load_vocabulary().concepts} >= VOLTAGE_CODES
 
 
 def test_notes_are_put_into_german(tmp_path: Path) -> None:

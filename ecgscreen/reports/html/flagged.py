@@ -87,12 +87,15 @@ def _figures(row: Row, report: Report, words: Words) -> str:
     for k in row.flagged:
         diagnosis = report.diagnoses[k]
         normal = "" if diagnosis.is_finding else " normal"
+        mark = ""
+        if row.no_amplitude and diagnosis.rests_on_voltage:
+            mark = f'<br><span class="soft">{words["no_amplitude"]}</span>'
         group = f'<br><span class="soft">{escape(printable(diagnosis.group))}</span>'
         cells.append(
             [
                 f'<span class="flag {diagnosis.severity}{normal}">'
                 f"{escape(words.diagnosis(diagnosis.name))}</span>"
-                f"{group if diagnosis.group else ''}",
+                f"{group if diagnosis.group else ''}{mark}",
                 *([severity_mark(diagnosis, words)] if graded else []),
                 figure(row.scores, k, 1000, 3),
                 words.number(diagnosis.threshold, 3),

@@ -6,7 +6,7 @@
   // Places in a row; the same as Row in rows.py.
   const NAME = 0, ID = 1, STATUS = 2, REASON = 3, DETAIL = 4, QUALITY = 5, LEADS = 6, NOTES = 7,
     LENGTH = 8, FLAGGED = 10, SCORES = 11, PERCENTILES = 12, PROBABILITIES = 13, START = 14,
-    NEW = 16, ACQUIRED = 17;
+    NEW = 16, ACQUIRED = 17, NO_AMPLITUDE = 18;
   const collator = new Intl.Collator(language, { numeric: true });
   const decimals = [0, 1, 2, 3].map(n => new Intl.NumberFormat(language,
     { minimumFractionDigits: n, maximumFractionDigits: n }));
@@ -130,6 +130,9 @@
       const flags = row[FLAGGED].map(k => make("span",
         { class: `flag ${diagnoses[k].severity}${diagnoses[k].finding ? "" : " normal"}` },
         diagnoses[k].shown));
+      if (row[NO_AMPLITUDE] && row[FLAGGED].some(k => diagnoses[k].voltage)) {
+        flags.push(make("div", { class: "soft" }, words.no_amplitude));
+      }
       if (row[STATUS] !== 0) flags.unshift(make("span", { class: "flag unscored" }, status(row)));
       else if (!flags.length) flags.push(make("span", { class: "soft" }, none));
       return make("td", { colspan: figures(row) ? 1 : 1 + FIGURES }, ...flags, ...moment(row));

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.readers.lead_choice import AMPLITUDE_UNKNOWN
 from ecgscreen.reports.blocks import ScoredBlock
 from ecgscreen.reports.content import Report
 from ecgscreen.reports.csv import order_flagged
@@ -54,6 +55,8 @@ class Row(NamedTuple):
     is_new: int
     """1 if this run made the row."""
     acquired: str
+    no_amplitude: int
+    """1 if the unit is no voltage: what rests on heights is marked."""
 
 
 class RowStore:
@@ -211,6 +214,7 @@ def _row(
         path="" if printable(result.path) == result.path else result.path,
         is_new=int(is_new),
         acquired=result.acquired,
+        no_amplitude=int(any(note.endswith(AMPLITUDE_UNKNOWN) for note in result.notes)),
     )
 
 

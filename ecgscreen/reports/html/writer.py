@@ -88,6 +88,7 @@ class HtmlReport:
                     "group": printable(row.group),
                     "severity": row.severity,
                     "finding": row.is_finding,
+                    "voltage": row.rests_on_voltage,
                 }
                 for row in self._report.diagnoses
             ],
