@@ -28,10 +28,10 @@ from engines.base import EngineInfo
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-CHUNK_RECORDS = 256
-"""Recordings of a task: a second of work, against some milliseconds that a task costs."""
-CHUNKS_AHEAD = 2
-"""Tasks under way a worker: one is done while the next waits, and memory stays bounded."""
+CHUNK_RECORDS = 128
+"""Recordings of a task: a third of a second of work, against a millisecond that a task costs."""
+CHUNKS_AHEAD = 3
+"""Tasks under way a worker: one is done while the next ones wait, and memory stays bounded."""
 
 _Chunk = list[Found]
 
