@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ecgscreen.cluster_local import LocalWorkers, local_scheduler, local_workers
+from ecgscreen.cluster_local import SETTINGS, LocalWorkers, local_scheduler, local_workers
 from ecgscreen.errors import ClusterError, MissingExtraError
 from engines.processor import usable_cores
 
@@ -26,8 +26,6 @@ SECONDS_BETWEEN_COUNTS = 1.0
 """After which the workers are counted again: they may come and go during a scan."""
 SECONDS_WITHOUT_WORKERS = 180.0
 """After which a cluster whose workers are all gone is given up."""
-LOCAL_DEATHS = 1
-"""How many deaths of a worker a task of a local cluster outlives, as everywhere in ecgscreen."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +80,10 @@ def connected(address: str) -> Iterator[Connection]:
             ) from error
         # What the connection tells of workers that come and go is no news for the terminal.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
-        stack.enter_context(
-            dask.config.set({"distributed.scheduler.allowed-failures": LOCAL_DEATHS})
-        )
         at: Any = address
         try:
             if workers is not None:
+                stack.enter_context(dask.config.set(SETTINGS))
                 at = stack.enter_context(local_scheduler())
                 workers.connect(at.scheduler_address)
             client = stack.enter_context(

@@ -16,12 +16,31 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from distributed import LocalCluster
 
+SETTINGS = {
+    # How many deaths of a worker a task outlives, as everywhere in ecgscreen.
+    "distributed.scheduler.allowed-failures": 1,
+    # Dask looks at itself and at what its workers do, up to a hundred times a second, for a page
+    # that nobody opens: 5 % of a core for two workers.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+    # Its pages are served without the dashboard, too.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
+"""Of Dask, for a cluster on this machine."""
+
+_HOST = "127.0.0.1"
+_PAGES = f"{_HOST}:0"
+"""Unless it is said, workers serve them on all interfaces, and a scheduler asks for one port."""
 _ENVIRONMENT = {
     # A worker has a core: threads of matrix products would be in the other workers' way.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
-    # It would look at what the worker does a hundred times a second, for a page that nobody opens.
-    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    **{
+        "DASK_" + name.replace(".", "__").replace("-", "_").upper(): str(value)
+        for name, value in SETTINGS.items()
+    },
 }
 
 
@@ -43,7 +62,8 @@ class LocalWorkers:
         self._scheduler = Path(folder) / "scheduler.json"
         self._command = [sys.executable, "-m", "distributed.cli.dask_worker"]
         self._command += ["--scheduler-file", str(self._scheduler), "--local-directory", folder]
-        self._command += ["--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
+        self._command += ["--no-nanny", "--no-dashboard"]
+        self._command += ["--host", _HOST, "--dashboard-address", _PAGES]
         self._command += ["--nthreads", "1", "--memory-limit", "0", "--death-timeout", "60"]
         self._command += ["--preload", "ecgscreen.cluster_worker"]
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -104,7 +124,8 @@ def local_scheduler() -> LocalCluster:
     return LocalCluster(
         n_workers=0,
         processes=True,
-        host="127.0.0.1",
+        host=_HOST,
         dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": _PAGES},
         silence_logs=logging.CRITICAL,
     )

@@ -88,6 +88,13 @@ def test_the_report_is_that_of_one_process(bundle_dir: Path, folder: Path, tmp_p
     assert there.arrays == here.arrays
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say it in files")
+def test_nobody_elsewhere_reaches_a_local_cluster(connection: Connection) -> None:
+    assert connection.workers is not None
+    for pid in (os.getpid(), *connection.workers.pids):
+        assert listening_addresses(pid) == {"0100007F"}, "127.0.0.1, as the kernel writes it"
+
+
 def test_a_worker_that_is_killed_costs_nothing(
     connection: Connection,
     job: ClusterJob,
@@ -198,3 +205,19 @@ def start(stack: ExitStack, what: str, *arguments: str) -> subprocess.Popen[byte
     )
     stack.callback(process.kill)
     return process
+
+
+def listening_addresses(pid: int) -> set[str]:
+    """Where a process waits for others to connect (proc(5): /proc/net/tcp, state 0A)."""
+    links = (file for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink())
+    files = [str(link.readlink()) for link in links]
+    lines = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+    ]
+    return {
+        address.partition(":")[0]
+        for _, address, _, state, *_, inode in (line[:10] for line in lines)
+        if state == "0A" and f"socket:[{inode}]" in files
+    }
