@@ -94,6 +94,10 @@ class ClusterError(EcgscreenError):
     """A cluster does not answer, is lost, or its workers are not fit for the scan."""
 
 
+class ObjectStoreLostError(EcgscreenError):
+    """A store of objects answers no more, in the middle of a scan."""
+
+
 class StoreError(EcgscreenError):
     """The screening folder cannot be written or holds something else."""
 

@@ -18,6 +18,7 @@ from ecgscreen.errors import EngineError, NotScoredError, UsageError
 from ecgscreen.growing import Growth, open_store
 from ecgscreen.lock import locked
 from ecgscreen.objects.address import is_object, spelled
+from ecgscreen.objects.outage import Outage
 from ecgscreen.prompts import embed_list
 from ecgscreen.publish import JsonValue, check_folder_can_be, make_private_folder, storing
 from ecgscreen.reports import Provenance, RunSummary, write_reports
@@ -260,6 +261,7 @@ def _grow(
     discovery = Discovery(options.roots, known=growth.known)
     shown = shown_in_reports(store, basis)
     found = growth.to_prepare(discovery, listener.kept)
+    outage = Outage()
     try:
         with closing(embedder.rows(found)) as results:
             for result in results:
@@ -267,6 +269,7 @@ def _grow(
                     raise _not_scored_error(shown(result))
                 store.append(result)
                 listener.done(shown(result))
+                outage.look_at(result)
         growth.mark_gone(basis)
         # Every job of several walks all folders: one of them counts what it ignored.
         is_first = options.share is None or options.share.number == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -17,10 +18,10 @@ from ecgscreen import __version__
 from ecgscreen.bundle import load_bundle
 from ecgscreen.cluster_worker import ClusterJob, embed_chunk
 from ecgscreen.discover import Discovery, Found
-from ecgscreen.errors import UsageError
+from ecgscreen.errors import MissingExtraError, ObjectStoreLostError, UsageError
 from ecgscreen.locate import open_shown
 from ecgscreen.merging import merge
-from ecgscreen.objects import held, store
+from ecgscreen.objects import held, outage, store
 from ecgscreen.objects.address import is_object, path_of_text, spelled
 from ecgscreen.objects.errors import ObjectStoreError
 from ecgscreen.packing import pack_found, unpack_rows
@@ -216,6 +217,35 @@ def test_a_folder_that_cannot_be_listed_is_a_row_and_its_recordings_stay(
     assert summary.by_status[Status.SCORED] == 4
     assert rows(out)[f"{ADDRESS}/a/"]["reason"].startswith(SkipReason.READ_ERROR)
     monkeypatch.undo()
+
+
+def test_a_store_that_answers_no_more_ends_the_scan_which_goes_on_later(
+    system: Any, bundle_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(recordings(tmp_path / "a", 9, seed=1), ADDRESS)
+    monkeypatch.setattr(outage, "MOST_FAILURES", 4)
+    cat_file = system.cat_file
+
+    def failing(path: str, start: int, end: int) -> object:
+        if path >= "ward/night/sim00003":
+            raise TimeoutError
+        return cat_file(path, start=start, end=end)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(system, "cat_file", failing)
+        with pytest.raises(ObjectStoreLostError, match=r"4 recordings, one .* says TimeoutError"):
+            scanned(bundle_dir, tmp_path / "out", ROOT)
+    summary = scanned(bundle_dir, tmp_path / "out", ROOT).summary
+    assert summary.by_status[Status.SCORED] == 9
+    assert summary.n_new == 9  # of both runs
+
+
+def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    store.file_system.cache_clear()
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(MissingExtraError) as told:
+        store.check_root(ROOT)
+    assert told.value.advice == "pip install 'ecgscreen[s3]'"
 
 
 def test_a_single_object_is_a_root(bundle_dir: Path, tmp_path: Path) -> None:
