@@ -174,12 +174,9 @@ class Shard:
     def names(self, rows: NDArray[np.intp]) -> list[tuple[str, str]]:
         """Return the path and the record id of some rows."""
         try:
-            return [(str(path), str(rest[0])) for path, *rest in self._texts(rows)]
+            return [_first_two(self._lines[row]) for row in rows]
         except _NOT_UNDERSTOOD as error:
             raise self._error(error) from error
-
-    def _texts(self, rows: NDArray[np.intp]) -> Iterator[list[Any]]:
-        return (json.loads(self._lines[row]) for row in rows)
 
     def _error(self, error: Exception) -> StoreError:
         return StoreError(f"{self._path}: is no shard of a run store ({error})", REMEDY)
@@ -288,6 +285,16 @@ def _text_line(result: RecordResult) -> bytes:
         result.files,
     )
     return json.dumps(columns).encode("ascii")
+
+
+def _first_two(line: str) -> tuple[str, str]:
+    """What a text line begins with; the rest, which takes ten times as long, is not decoded."""
+    first, end = _DECODER.raw_decode(line, 1)
+    second, _ = _DECODER.raw_decode(line, end + len(", "))
+    return str(first), str(second)
+
+
+_DECODER = json.JSONDecoder()
 
 
 def _n_unlisted(result: RecordResult) -> int:
