@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -14,7 +15,8 @@ from ecgscreen.objects.ahead import fetching_ahead
 from ecgscreen.packing import PackedFound, PackedRows, pack_rows, unpack_found
 from ecgscreen.preparation import prepare_recordings
 from ecgscreen.preprocess import PreprocessConfig
-from ecgscreen.workers import keep_freed_memory
+from ecgscreen.results import RecordResult
+from ecgscreen.workers import Task, keep_freed_memory
 from engines.base import Engine, EngineInfo, EngineUnavailableError
 from engines.select import load_engine
 
@@ -71,6 +73,28 @@ def embed_chunk(job: ClusterJob, chunk: PackedFound) -> PackedRows:
         engine, preprocessing = _loaded(job)
         found = fetching_ahead(unpack_found(chunk))
         return pack_rows(embed_all(prepare_recordings(found, preprocessing), engine))
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """A work of `ecgscreen.workers`: what a worker of a cluster does, in a process of the scan's.
+
+    Attributes
+    ----------
+    job
+        The same for all of them.
+    """
+
+    job: ClusterJob
+
+    def begin(self) -> EngineInfo:
+        """Load the engine."""
+        return describe(self.job)
+
+    def outcomes(self, tasks: Iterable[Task]) -> Iterator[RecordResult]:
+        """See `ecgscreen.workers.Work`."""
+        engine, preprocessing = _loaded(self.job)
+        return embed_all(prepare_recordings(tasks, preprocessing), engine)
 
 
 _ONE_AT_A_TIME = Lock()

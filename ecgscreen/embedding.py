@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from typing import Protocol
 
 import numpy as np
@@ -15,12 +16,16 @@ from numpy.typing import NDArray
 from ecgscreen.discover import Found
 from ecgscreen.errors import EngineError
 from ecgscreen.long_recording import LongPreparation, LongRecording
-from ecgscreen.preparation import PreparedRecord
+from ecgscreen.objects.ahead import fetching_ahead
+from ecgscreen.preparation import PreparedRecord, prepare_recordings
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.results import RecordResult
-from ecgscreen.workers import prepare_all
+from ecgscreen.workers import Crew, Task, most_workers
 from engines.base import Engine, EngineInfo, EngineUnavailableError
 from engines.stream import Windows, embed_stream
+
+FEW = 512
+"""Fewer recordings than this are done sooner than a worker has started."""
 
 
 class Embedder(Protocol):
@@ -42,36 +47,92 @@ class Embedder(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class EmbedderHere:
-    """Does it on this machine.
+    """Does it in this process, which other ones may prepare recordings for.
 
-    Attributes
+    Parameters
     ----------
     engine
         The engine.
     preprocessing
         From the bundle.
     workers
-        See `ecgscreen.workers.prepare_all`.
+        Processes that read and prepare; 0 does that here too. None takes half as many as there are
+        cores, and none for less than `FEW` recordings.
     """
 
-    engine: Engine
-    preprocessing: PreprocessConfig
-    workers: int | None = None
+    def __init__(
+        self, engine: Engine, preprocessing: PreprocessConfig, workers: int | None = None
+    ) -> None:
+        self.info = engine.info
+        self._engine = engine
+        self._preprocessing = preprocessing
+        self._workers = workers
+
+    def rows(self, found: Iterable[Found]) -> Generator[RecordResult, None, None]:
+        """See `Embedder`."""
+        workers = self._workers
+        if workers is None:
+            stream = iter(found)
+            first = list(islice(stream, FEW))
+            found = chain(first, stream)
+            # The engine wants the other cores, and takes all that is idle.
+            workers = max(1, most_workers() // 2) if len(first) == FEW else 0
+        if not workers:
+            prepared = prepare_recordings(fetching_ahead(found), self._preprocessing)
+            yield from embed_all(prepared, self._engine)
+            return
+        with (
+            Crew(Preparing(self._preprocessing), workers) as crew,
+            closing(crew.outcomes(found)) as elsewhere,
+            closing(embed_all(elsewhere, self._engine)) as results,
+        ):
+            yield from results
+
+
+class EmbedderInWorkers:
+    """Does it in processes with an engine each: nothing but paths and rows goes to and fro.
+
+    Parameters
+    ----------
+    crew
+        Of the work `ecgscreen.cluster_worker.Embedding`.
+    """
+
+    def __init__(self, crew: Crew[RecordResult]) -> None:
+        self._crew = crew
 
     @property
     def info(self) -> EngineInfo:
         """See `Embedder`."""
-        return self.engine.info
+        engine: EngineInfo = self._crew.greeting
+        return engine
 
     def rows(self, found: Iterable[Found]) -> Generator[RecordResult, None, None]:
-        """See `Embedder`; in the stream's order."""
-        with (
-            closing(prepare_all(found, self.preprocessing, self.workers)) as prepared,
-            closing(embed_all(prepared, self.engine)) as results,
-        ):
-            yield from results
+        """See `Embedder`."""
+        return self._crew.outcomes(found)
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """A work of `ecgscreen.workers`: recordings are read and prepared.
+
+    Attributes
+    ----------
+    config
+        From the bundle.
+    """
+
+    config: PreprocessConfig
+
+    def begin(self) -> None:
+        """Nothing is to be loaded."""
+
+    def outcomes(
+        self, tasks: Iterable[Task]
+    ) -> Iterator[PreparedRecord | LongRecording | RecordResult]:
+        """See `ecgscreen.workers.Work`."""
+        return prepare_recordings(tasks, self.config)
 
 
 def embed_all(

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from ecgscreen import __version__
 from ecgscreen.bundle import Bundle, default_bundle, load_bundle
-from ecgscreen.cluster_worker import ClusterJob
+from ecgscreen.cluster_worker import ClusterJob, Embedding
 from ecgscreen.diagnoses import load_list
 from ecgscreen.discover import Discovery
-from ecgscreen.embedding import Embedder, EmbedderHere
+from ecgscreen.embedding import FEW, Embedder, EmbedderHere, EmbedderInWorkers
 from ecgscreen.errors import EngineError, NotScoredError, UsageError
 from ecgscreen.growing import Growth, open_store
 from ecgscreen.lock import locked
@@ -23,7 +24,7 @@ from ecgscreen.prompts import embed_list
 from ecgscreen.publish import JsonValue, check_folder_can_be, make_private_folder, storing
 from ecgscreen.reports import Provenance, RunSummary, write_reports
 from ecgscreen.results import RecordResult, Status, printable
-from ecgscreen.run_store import RunStore
+from ecgscreen.run_store import MANIFEST, RunStore
 from ecgscreen.scoring import score
 from ecgscreen.screening import (
     SCORING,
@@ -39,8 +40,10 @@ from ecgscreen.screening import (
 from ecgscreen.share import Share
 from ecgscreen.site_calibration import calibrated_rows, load_calibration
 from ecgscreen.vocabulary import load_vocabulary
+from ecgscreen.workers import Crew, most_workers
 from engines.base import Engine, EngineUnavailableError
-from engines.select import load_engine
+from engines.processor import usable_cores
+from engines.select import PROCESSOR_ENGINES, load_engine
 
 DEFAULT_ENGINE = "openvino"
 
@@ -301,25 +304,41 @@ def _embedder(options: ScanOptions, bundle: Bundle) -> Iterator[Embedder | None]
     """What turns recordings into rows: this machine, or a cluster; None where none is read."""
     if options.rescore:
         yield None
-    elif options.cluster is None:
-        yield EmbedderHere(
-            _load_engine(options, bundle), bundle.preprocessing, workers=options.workers
-        )
-    else:
+        return
+    name = options.engine or DEFAULT_ENGINE
+    job = ClusterJob(
+        bundle=options.bundle.absolute(),
+        bundle_sha256=bundle.sha256,
+        version=__version__,
+        engine=name,
+        precision=options.precision,
+        batch_size=options.batch_size,
+        threads=options.threads or 1,
+    )
+    if options.cluster is not None:
         from ecgscreen.cluster import EmbedderOnCluster
         from ecgscreen.cluster_connection import connected
 
-        job = ClusterJob(
-            bundle=options.bundle.absolute(),
-            bundle_sha256=bundle.sha256,
-            version=__version__,
-            engine=options.engine or DEFAULT_ENGINE,
-            precision=options.precision,
-            batch_size=options.batch_size,
-            threads=options.threads or 1,
-        )
         with connected(options.cluster) as connection:
             yield EmbedderOnCluster(connection, job)
+    elif name in PROCESSOR_ENGINES and (workers := _workers(options)):
+        threads = (options.threads or usable_cores()) // workers
+        with Crew(Embedding(replace(job, threads=max(1, threads))), workers) as crew:
+            yield EmbedderInWorkers(crew)
+    else:
+        yield EmbedderHere(
+            _load_engine(options, bundle), bundle.preprocessing, workers=options.workers
+        )
+
+
+def _workers(options: ScanOptions) -> int:
+    """How many processes are to embed; 0 where one is enough."""
+    if options.workers is not None:
+        return options.workers
+    # What a screening holds already is mostly not read again, however much the folders hold.
+    is_first = options.fresh or not (options.out / STORE / MANIFEST).exists()
+    is_much = is_first and len(list(islice(Discovery(options.roots), FEW))) == FEW
+    return most_workers() if is_much else 0
 
 
 def _load_engine(options: ScanOptions, bundle: Bundle) -> Engine:

@@ -1,38 +1,36 @@
-"""Recordings become prepared ones, here or in several processes; none of them ends the run."""
+"""Processes that prepare recordings, or embed them too; none of them ends the run."""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from ctypes import c_int64
-from itertools import chain, cycle, islice
+from itertools import islice
 from multiprocessing import get_context, resource_tracker
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
 from threading import Thread
-from typing import Protocol, TypeAlias
+from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 
 from ecgscreen.discover import Found
-from ecgscreen.errors import WorkerError
-from ecgscreen.long_recording import LongRecording
-from ecgscreen.objects.ahead import fetch_ahead, fetching_ahead
-from ecgscreen.preparation import PreparedRecord, prepare_recordings
-from ecgscreen.preprocess import PreprocessConfig
+from ecgscreen.errors import EcgscreenError, WorkerError
+from ecgscreen.objects.ahead import fetch_ahead
+from ecgscreen.packing import PackedRows, pack_rows, unpack_rows
+from ecgscreen.preparation import PreparedRecord
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored
 from engines.processor import usable_cores
 
-FEW = 512
-"""Fewer recordings than this are read sooner than a worker has started."""
 CHUNK = 32
 """Recordings that a worker is given at once."""
-CHUNKS_AHEAD = 2
+CHUNKS_AHEAD = 3
 """Chunks under way per worker: enough to keep it busy, few enough to bound the memory."""
 WINDOWS_AT_ONCE = 256
 """Windows that a worker collects before it hands them over, 12 MB; a long recording has more."""
@@ -45,15 +43,32 @@ _BLOCK_FREED = 24 << 20
 # spawn: a fork would copy the threads' locks of a runtime that is already loaded.
 _CONTEXT = get_context("spawn")
 
-_Outcome: TypeAlias = PreparedRecord | LongRecording | RecordResult
-_Task: TypeAlias = Found | RecordResult
-"""What is to be prepared, or what became of it already."""
+Task: TypeAlias = Found | RecordResult
+"""What is to be done, or what became of it already."""
+
+Outcome = TypeVar("Outcome")
+Outcome_co = TypeVar("Outcome_co", covariant=True)
 
 
-def prepare_all(
-    found: Iterable[Found], config: PreprocessConfig, workers: int | None = None
-) -> Generator[PreparedRecord | LongRecording | RecordResult, None, None]:
-    """Prepare a stream of recordings, in its order; closing it ends the workers.
+class Work(Protocol[Outcome_co]):
+    """What workers do; it is sent to each of them when it starts."""
+
+    def begin(self) -> object:
+        """Load what it takes; what this returns is `Crew.greeting`."""
+        ...
+
+    def outcomes(self, tasks: Iterable[Task]) -> Iterator[Outcome_co]:
+        """Yield an outcome a task, in their order; a finished row is its own outcome."""
+        ...
+
+
+def most_workers() -> int:
+    """One a core, and no more than the memory of a machine of many cores has room for."""
+    return min(usable_cores(), _MOST_WORKERS)
+
+
+class Crew(Generic[Outcome]):
+    """Processes that do the same work; a context manager, at whose end they are ended.
 
     A worker may die: killed where memory runs out, or crashed by a file. Another takes its
     place, and the recording that it had begun is tried once more; if that kills a worker again,
@@ -61,57 +76,72 @@ def prepare_all(
 
     Parameters
     ----------
-    found
-        The stream; never held as a whole.
-    config
-        From the bundle.
+    work
+        What each of them does.
     workers
-        Processes that prepare; 0 does it in this one. None takes half as many as there are
-        cores, and none for less than `FEW` recordings.
-
-    Raises
-    ------
-    WorkerError
-        If workers end before they have begun with anything.
+        How many there are.
     """
-    if workers is None:
-        stream = iter(found)
-        first = list(islice(stream, FEW))
-        found = chain(first, stream)
-        workers = default_workers() if len(first) == FEW else 0
-    if workers == 0:
-        yield from prepare_recordings(fetching_ahead(found), config)
-    else:
-        yield from _prepare_elsewhere(found, config, workers)
 
+    def __init__(self, work: Work[Outcome], workers: int) -> None:
+        keep_freed_memory()
+        self._workers: list[_Worker] = []
+        try:
+            for _ in range(workers):
+                self._workers.append(_Worker(work))
+        except BaseException:  # one of them cannot start
+            self.__exit__()
+            raise
 
-def default_workers() -> int:
-    """Half as many as there are cores: the engine wants the others, and takes all that is idle."""
-    return min(max(1, usable_cores() // 2), _MOST_WORKERS)
+    def __enter__(self) -> Self:
+        return self
 
-
-def _prepare_elsewhere(
-    found: Iterable[Found], config: PreprocessConfig, workers: int
-) -> Generator[_Outcome, None, None]:
-    keep_freed_memory()
-    chunks = _chunks(found)
-    crew: list[_Worker] = []
-    try:
-        for _ in range(workers):
-            crew.append(_Worker(config))  # noqa: PERF401 - if one cannot start, the others are ended
-        for worker in crew * CHUNKS_AHEAD:
-            worker.give(next(chunks, None))
-        # Chunks are dealt in turns, hence they are in order when they are asked for in turns.
-        for worker in cycle(crew):
-            if not worker.has_work:
-                return
-            yield from worker.take()
-            worker.give(next(chunks, None))
-    finally:
-        for worker in crew:
+    def __exit__(self, *_exception: object) -> None:
+        for worker in self._workers:
             worker.stop()
-        for worker in crew:
+        for worker in self._workers:
             worker.join()
+
+    @property
+    def greeting(self) -> Any:  # whatever it is
+        """What `Work.begin` gives, as soon as a worker has begun.
+
+        Raises
+        ------
+        EcgscreenError
+            As `outcomes`.
+        """
+        first = self._workers[0]
+        while not first.greetings:
+            first.take()
+        return first.greetings[0]
+
+    def outcomes(self, found: Iterable[Found]) -> Generator[Outcome, None, None]:
+        """Yield what becomes of a stream of recordings, in any order.
+
+        Parameters
+        ----------
+        found
+            The stream; never held as a whole.
+
+        Raises
+        ------
+        EcgscreenError
+            What the work raises.
+        WorkerError
+            If workers end before they have begun with anything.
+        """
+        chunks = _chunks(found)
+        while True:
+            for worker in self._workers:
+                while worker.n_tasks <= CHUNK * (CHUNKS_AHEAD - 1) and (chunk := next(chunks, [])):
+                    worker.give(chunk)
+            busy = [worker for worker in self._workers if worker.n_tasks]
+            if not busy:
+                return
+            ready = wait([worker.connection for worker in busy])
+            for worker in busy:
+                if worker.connection in ready:
+                    yield from worker.take()
 
 
 class _Progress(Protocol):
@@ -121,45 +151,50 @@ class _Progress(Protocol):
 
 
 class _Worker:
-    """A process and the chunks that it has not answered; another process when it dies."""
+    """A process and the tasks that it has not answered; another process when it dies."""
 
-    def __init__(self, config: PreprocessConfig) -> None:
-        self._config = config
-        self._chunks: deque[deque[_Task]] = deque()
+    def __init__(self, work: Work[Any]) -> None:
+        self._work = work
+        self._tasks: deque[Task] = deque()
         self._tries: dict[str, int] = {}
         self._deaths_idle = 0
+        self._n_answered = 0
+        self._has_begun = False
+        self.greetings: list[object] = []
         self._start()
 
     @property
-    def has_work(self) -> bool:
-        return bool(self._chunks)
+    def n_tasks(self) -> int:
+        return len(self._tasks)
 
-    def give(self, chunk: deque[_Task] | None) -> None:
-        """Hand over a chunk, if there is one."""
-        if chunk is not None:
-            self._chunks.append(chunk)
-            self._send(chunk)
+    def give(self, chunk: list[Task]) -> None:
+        """Hand over a chunk."""
+        self._tasks.extend(chunk)
+        self._send(chunk)
 
-    def take(self) -> Iterator[_Outcome]:
-        """Yield the oldest chunk's outcomes as they come."""
-        chunk = self._chunks[0]
-        while chunk:
-            try:
-                outcomes: list[_Outcome] = self._connection.recv()
-            except (EOFError, ConnectionError):
-                self._replace()
-                continue
-            self._n_answered += len(outcomes)
-            self._deaths_idle = 0
-            for _ in outcomes:
-                chunk.popleft()
-            yield from outcomes
-        self._chunks.popleft()
-        self._tries.clear()
+    def take(self) -> list[Any]:
+        """Wait for the next message: outcomes, or nothing if it has only begun, or died."""
+        try:
+            message: Any = self.connection.recv()
+        except (EOFError, ConnectionError):
+            self._replace()
+            return []
+        if isinstance(message, EcgscreenError):
+            raise message
+        if not self._has_begun:
+            self._has_begun = True
+            self.greetings.append(message)
+            return []
+        outcomes = list(unpack_rows(message)) if isinstance(message, PackedRows) else message
+        self._deaths_idle = 0
+        self._n_answered += len(outcomes)
+        for _ in outcomes:
+            self._tasks.popleft()
+        return list(outcomes)
 
     def stop(self) -> None:
         """Tell the process to end, whatever it is doing."""
-        self._connection.close()
+        self.connection.close()
         self._process.terminate()
 
     def join(self) -> None:
@@ -170,11 +205,12 @@ class _Worker:
             self._process.join(_SECONDS_TO_END)
 
     def _start(self) -> None:
-        self._connection, theirs = _CONTEXT.Pipe()
+        self.connection, theirs = _CONTEXT.Pipe()
+        self._has_begun = False
         self._begun: _Progress = _CONTEXT.RawValue(c_int64, -1)
         self._n_answered = 0
         self._process: SpawnProcess = _CONTEXT.Process(
-            target=_serve, args=(theirs, self._begun, self._config), daemon=True
+            target=_serve, args=(theirs, self._begun, self._work), daemon=True
         )
         # It would be started with the first worker otherwise, and lets Ctrl-C through again.
         resource_tracker.ensure_running()
@@ -187,17 +223,16 @@ class _Worker:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()  # the worker's copy alone is left: when it dies, reading here ends
 
-    def _send(self, chunk: deque[_Task]) -> None:
-        # Of a worker that is gone `take` learns, and sends the chunk to the next one.
+    def _send(self, tasks: list[Task]) -> None:
+        # Of a worker that is gone `take` learns, and sends the tasks to the next one.
         with suppress(ConnectionError):
-            self._connection.send(list(chunk))
+            self.connection.send(tasks)
 
     def _replace(self) -> None:
         """Start another process, and judge the recording on which the last one died."""
         self.stop()
         self.join()
         cause = _cause(self._process.exitcode)
-        chunk = self._chunks[0]
         last = self._begun.value - self._n_answered - 1
         if last < 0:
             self._deaths_idle += 1
@@ -206,10 +241,10 @@ class _Worker:
                     f"a process that reads recordings was killed, or could not start ({cause})",
                     "If memory ran out, give less --workers, or 0.",
                 )
-        elif isinstance(task := chunk[last], Found):
+        elif isinstance(task := self._tasks[last], Found):
             tries = self._tries[task.name] = self._tries.get(task.name, 0) + 1
             if tries == MOST_TRIES:
-                chunk[last] = not_scored(
+                self._tasks[last] = not_scored(
                     task.name,
                     Status.ERROR,
                     SkipReason.WORKER_DIED,
@@ -217,8 +252,8 @@ class _Worker:
                     task.files,
                 )
         self._start()
-        for each in self._chunks:
-            self._send(each)
+        if self._tasks:
+            self._send(list(self._tasks))
 
 
 def _cause(exit_code: int | None) -> str:
@@ -227,40 +262,62 @@ def _cause(exit_code: int | None) -> str:
     return f"exit code {exit_code}"
 
 
-def _chunks(found: Iterable[Found]) -> Iterator[deque[_Task]]:
+def _chunks(found: Iterable[Found]) -> Iterator[list[Task]]:
     stream = iter(found)
-    while chunk := deque[_Task](islice(stream, CHUNK)):
+    while chunk := list[Task](islice(stream, CHUNK)):
         yield chunk
 
 
-def _serve(connection: Connection, begun: _Progress, config: PreprocessConfig) -> None:
+def _serve(connection: Connection, begun: _Progress, work: Work[Any]) -> None:
     """Be a worker: answer chunks until the parent is gone."""
-    chunks: SimpleQueue[list[_Task]] = SimpleQueue()
+    chunks: SimpleQueue[list[Task]] = SimpleQueue()
     Thread(target=_receive, args=(connection, chunks), daemon=True, name="receive").start()
     keep_freed_memory()
-    begun.value = 0
+    try:
+        connection.send(work.begin())
+        gc.freeze()  # what is there by now stays: no use in looking through it again and again
+        begun.value = 0
+        while True:
+            for outcomes in _in_parts(work.outcomes(_at_hand(chunks, begun))):
+                # The other thread ends the process when the parent is gone, but may learn it later.
+                with suppress(ConnectionError):
+                    connection.send(outcomes)
+    except EcgscreenError as error:
+        connection.send(error)
+
+
+def _at_hand(chunks: SimpleQueue[list[Task]], begun: _Progress) -> Iterator[Task]:
+    """Wait for a chunk, and yield tasks as long as there are more.
+
+    Its end makes what has been begun finished: recordings that wait for others to be embedded with
+    must not wait for a parent that waits for them.
+    """
     while True:
-        for outcomes in _answers(chunks.get(), begun, config):
-            # The other thread ends the process when the parent is gone, but may learn it later.
-            with suppress(ConnectionError):
-                connection.send(outcomes)
+        for task in chunks.get():
+            begun.value += 1
+            yield task
+        if chunks.empty():
+            return
 
 
-def _answers(
-    tasks: list[_Task], begun: _Progress, config: PreprocessConfig
-) -> Iterator[list[_Outcome]]:
-    """Prepare a chunk, and yield the outcomes in as few parts as the memory allows."""
-    outcomes: list[_Outcome] = []
+def _in_parts(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome] | PackedRows]:
+    """Collect outcomes into as few messages as keep the parent busy and the memory bounded."""
+    part: list[Outcome] = []
     n_windows = 0
-    for outcome in prepare_recordings(_counted(tasks, begun), config):
-        outcomes.append(outcome)
+    for outcome in outcomes:
+        part.append(outcome)
         if isinstance(outcome, PreparedRecord):
             n_windows += len(outcome.prepared.windows)
-        if n_windows >= WINDOWS_AT_ONCE:
-            yield outcomes
-            outcomes, n_windows = [], 0
-    if outcomes:
-        yield outcomes
+        if len(part) == CHUNK or n_windows >= WINDOWS_AT_ONCE:
+            yield _packed(part)
+            part, n_windows = [], 0
+    if part:
+        yield _packed(part)
+
+
+def _packed(part: list[Outcome]) -> list[Outcome] | PackedRows:
+    rows = [outcome for outcome in part if isinstance(outcome, RecordResult)]
+    return pack_rows(rows) if len(rows) == len(part) else part
 
 
 def keep_freed_memory() -> None:
@@ -273,13 +330,7 @@ def keep_freed_memory() -> None:
     np.empty(_BLOCK_FREED, np.uint8)
 
 
-def _counted(tasks: list[_Task], begun: _Progress) -> Iterator[_Task]:
-    for task in tasks:
-        begun.value += 1
-        yield task
-
-
-def _receive(connection: Connection, chunks: SimpleQueue[list[_Task]]) -> None:
+def _receive(connection: Connection, chunks: SimpleQueue[list[Task]]) -> None:
     """Take chunks while earlier ones are worked on, and end the process when the parent is gone.
 
     The parent may have been killed, and must never wait for a worker that waits for it.

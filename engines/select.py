@@ -5,6 +5,8 @@ from __future__ import annotations
 from engines.base import Engine, EngineUnavailableError
 
 ENGINES = ("openvino", "tensorrt", "pytorch")
+PROCESSOR_ENGINES = frozenset({"openvino"})
+"""Those that do as well with a thread in each of several processes as with all in one."""
 PRECISIONS = ("auto", "f32", "f16", "bf16", "int8")
 
 

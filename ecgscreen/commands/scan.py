@@ -68,8 +68,8 @@ def scan(
         typer.Option(
             min=0,
             max=256,
-            help="Processes that read files; 0: only this one. [default: half as many as cores, "
-            "0 for a small folder]",
+            help="Processes that read and embed; 0: only this one. [default: one a core, 0 for a "
+            "small folder]",
         ),
     ] = None,
     cluster: Annotated[

@@ -9,28 +9,34 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain, repeat
 from multiprocessing import active_children
 from pathlib import Path
+from queue import SimpleQueue
 from types import SimpleNamespace
 
 import pytest
 
-from ecgscreen import workers
+from ecgscreen import __version__, workers
+from ecgscreen.bundle import load_bundle
+from ecgscreen.cluster_worker import ClusterJob, Embedding
 from ecgscreen.discover import Discovery, Found
-from ecgscreen.errors import ExitCode, WorkerError
+from ecgscreen.embedding import FEW, EmbedderHere, EmbedderInWorkers, Preparing
+from ecgscreen.errors import EngineError, ExitCode, WorkerError
 from ecgscreen.long_recording import LongRecording
 from ecgscreen.manifest import read_manifest
-from ecgscreen.preparation import PreparedRecord
+from ecgscreen.packing import PackedRows, unpack_rows
+from ecgscreen.preparation import PreparedRecord, prepare_recordings
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import RecordResult, Status
 from ecgscreen.run_store import NEXT_MANIFEST
 from ecgscreen.shards import read_shard
 from ecgscreen.simulate import write_dataset
-from ecgscreen.workers import CHUNK, FEW, default_workers, prepare_all
+from ecgscreen.workers import CHUNK, CHUNKS_AHEAD, Crew, Task
+from engines.select import load_engine
 from tests.ecgscreen.deadly import Deadly, Unreadable
 
 CONFIG = PreprocessConfig()
@@ -48,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 Row = tuple[str, bytes, bytes]
 
 
-def as_bytes(records: Iterator[PreparedRecord | LongRecording | RecordResult]) -> list[Row]:
+def as_bytes(records: Iterable[PreparedRecord | LongRecording | RecordResult]) -> list[Row]:
     found = []
     for record in records:
         if isinstance(record, PreparedRecord):
@@ -60,8 +66,12 @@ def as_bytes(records: Iterator[PreparedRecord | LongRecording | RecordResult]) -
     return found
 
 
-def prepared(folder: Path, n_workers: int | None) -> list[Row]:
-    return as_bytes(prepare_all(Discovery([folder]), CONFIG, n_workers))
+def prepared(folder: Path, n_workers: int) -> list[Row]:
+    found = Discovery([folder])
+    if not n_workers:
+        return as_bytes(prepare_recordings(found, CONFIG))
+    with Crew(Preparing(CONFIG), n_workers) as crew:
+        return sorted(as_bytes(crew.outcomes(found)))
 
 
 def test_workers_change_nothing(folder: Path) -> None:
@@ -70,27 +80,49 @@ def test_workers_change_nothing(folder: Path) -> None:
     assert [name for name, *_ in alone] == sorted(name for name, *_ in alone)
     assert prepared(folder, 1) == alone
     assert prepared(folder, 3) == alone
-
-
-def test_a_small_folder_is_not_worth_a_process(folder: Path) -> None:
-    stream = prepare_all(Discovery([folder]), CONFIG)
-    next(stream)
     assert active_children() == []
-    stream.close()
 
 
-def test_a_large_folder_is_shared_and_no_worker_is_left(folder: Path) -> None:
+def test_workers_that_embed_change_nothing(folder: Path, bundle_dir: Path) -> None:
+    job = job_of(bundle_dir)
+    with Crew(Embedding(job), 2) as crew:
+        embedder = EmbedderInWorkers(crew)
+        assert embedder.info.name == "openvino"
+        rows = sorted(embedder.rows(Discovery([folder])), key=lambda row: row.path)
+    engine = load_engine("openvino", load_bundle(bundle_dir).encoder_onnx, threads=1)
+    alone = list(EmbedderHere(engine, CONFIG, workers=0).rows(Discovery([folder])))
+    assert len(rows) == N
+    assert {row.status for row in rows} > {Status.SCORED}
+    for one, other in zip(rows, alone, strict=True):
+        assert (one.path, one.reason, one.notes) == (other.path, other.reason, other.notes)
+        assert one.embeddings.tobytes() == other.embeddings.tobytes()
+
+
+def test_an_engine_that_cannot_be_loaded_ends_with_a_sentence(bundle_dir: Path) -> None:
+    job = replace(job_of(bundle_dir), precision="f16")
+    with Crew(Embedding(job), 1) as crew, pytest.raises(EngineError, match="not f16"):
+        _ = EmbedderInWorkers(crew).info
+
+
+def job_of(bundle: Path) -> ClusterJob:
+    sha256 = load_bundle(bundle).sha256
+    return ClusterJob(bundle, sha256, __version__, "openvino", "auto", batch_size=32)
+
+
+@pytest.mark.parametrize(("n_found", "n_workers"), [(N, 0), (FEW, 1)])
+def test_a_small_folder_is_not_worth_a_process(
+    folder: Path, bundle_dir: Path, n_found: int, n_workers: int
+) -> None:
+    engine = load_engine("openvino", load_bundle(bundle_dir).encoder_onnx, threads=1)
     one = next(iter(Discovery([folder])))
-    stream = prepare_all(repeat(one, FEW), CONFIG)
-    first = next(stream)
-    assert len(active_children()) == default_workers() > 0
-    assert isinstance(first, PreparedRecord)
-    stream.close()
+    rows = EmbedderHere(engine, CONFIG).rows(repeat(one, n_found))
+    assert next(rows).path == one.name
+    assert len(active_children()) == n_workers
+    rows.close()
     assert active_children() == []
 
 
-@pytest.mark.parametrize(("n_workers", "most"), [(0, 32), (1, 3 * CHUNK)])
-def test_the_stream_is_read_as_it_is_needed(folder: Path, n_workers: int, most: int) -> None:
+def test_the_stream_is_read_as_it_is_needed(folder: Path) -> None:
     one = next(iter(Discovery([folder])))
     taken = []
 
@@ -99,31 +131,39 @@ def test_the_stream_is_read_as_it_is_needed(folder: Path, n_workers: int, most: 
             taken.append(one)
             yield one
 
-    stream = prepare_all(endless(), CONFIG, n_workers)
-    next(stream)
-    assert len(taken) <= most
-    stream.close()
+    with Crew(Preparing(CONFIG), 2) as crew:
+        next(crew.outcomes(endless()))
+    assert len(taken) <= 2 * CHUNK * CHUNKS_AHEAD
 
 
 def test_long_recordings_are_handed_over_one_by_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tasks = list(Discovery([folder]))
     monkeypatch.setattr(workers, "WINDOWS_AT_ONCE", 4)
-    begun = SimpleNamespace(value=0)
-    parts = list(workers._answers([*tasks], begun, CONFIG))
-    assert begun.value == N
-    assert as_bytes(chain.from_iterable(parts)) == prepared(folder, 0)
-    for part in parts[:-1]:
+    parts = list(workers._in_parts(prepare_recordings(Discovery([folder]), CONFIG)))
+    unpacked = [list(unpack_rows(part)) if isinstance(part, PackedRows) else part for part in parts]
+    assert as_bytes(chain.from_iterable(unpacked)) == prepared(folder, 0)
+    for part in unpacked[:-1]:
         assert sum(isinstance(outcome, PreparedRecord) for outcome in part) == 4
 
 
+def test_what_waits_for_more_is_finished_when_there_is_no_more(folder: Path) -> None:
+    chunks: SimpleQueue[list[Task]] = SimpleQueue()
+    tasks: list[Task] = [*Discovery([folder])]
+    chunks.put(tasks[:2])
+    chunks.put(tasks[2:5])
+    begun = SimpleNamespace(value=0)
+    assert list(workers._at_hand(chunks, begun)) == tasks[:5]
+    assert begun.value == 5
+
+
 def test_the_run_goes_on_when_a_worker_is_killed(folder: Path) -> None:
-    stream = prepare_all(Discovery([folder]), CONFIG, 1)
-    found = as_bytes(iter([next(stream)]))
-    (worker,) = active_children()
-    worker.kill()
-    found += as_bytes(stream)
+    with Crew(Preparing(CONFIG), 1) as crew:
+        stream = crew.outcomes(Discovery([folder]))
+        found = as_bytes(iter([next(stream)]))
+        (worker,) = active_children()
+        worker.kill()
+        found += as_bytes(stream)
     assert found == prepared(folder, 0)
 
 
@@ -135,7 +175,8 @@ def test_a_recording_that_kills_its_worker_twice_is_named(folder: Path, tmp_path
         for number in range(2)
     ]
     mixed = [*good[:3], bad[0], *good[3:5], bad[1], *good[5:]]
-    rows = list(prepare_all(mixed, CONFIG, 1))
+    with Crew(Preparing(CONFIG), 1) as crew:
+        rows = list(crew.outcomes(mixed))
     assert as_bytes(iter(rows[:3] + rows[4:6] + rows[7:])) == prepared(folder, 0)
     for row in (rows[3], rows[6]):
         assert isinstance(row, RecordResult)
@@ -147,22 +188,25 @@ def test_a_recording_that_kills_its_worker_twice_is_named(folder: Path, tmp_path
 
 def test_workers_that_die_without_a_recording_end_the_run(folder: Path) -> None:
     one = replace(next(iter(Discovery([folder]))), path=Unreadable())
-    with pytest.raises(WorkerError, match=r"was killed, or could not start \(exit code 3\)"):
-        list(prepare_all(repeat(one, 5), CONFIG, 2))
+    with (
+        Crew(Preparing(CONFIG), 2) as crew,
+        pytest.raises(WorkerError, match=r"was killed, or could not start \(exit code 3\)"),
+    ):
+        list(crew.outcomes(repeat(one, 5)))
     assert active_children() == []
 
 
 def test_a_worker_leaves_ctrl_c_to_its_parent(folder: Path) -> None:
-    stream = prepare_all(repeat(next(iter(Discovery([folder])))), CONFIG, 1)
-    next(stream)
-    (worker,) = active_children()
-    status = Path(f"/proc/{worker.pid}/status").read_text()
-    blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
-    assert blocked & 1 << (signal.SIGINT - 1)
-    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    os.kill(worker.ident or 0, signal.SIGINT)
-    assert isinstance(next(stream), PreparedRecord)
-    stream.close()
+    with Crew(Preparing(CONFIG), 1) as crew:
+        stream = crew.outcomes(repeat(next(iter(Discovery([folder])))))
+        next(stream)
+        (worker,) = active_children()
+        status = Path(f"/proc/{worker.pid}/status").read_text()
+        blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+        assert blocked & 1 << (signal.SIGINT - 1)
+        assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        os.kill(worker.ident or 0, signal.SIGINT)
+        assert isinstance(next(stream), PreparedRecord)
 
 
 @pytest.fixture(scope="module")
