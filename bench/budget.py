@@ -30,6 +30,8 @@ from bench.linked_records import write_linked
 from bench.scan import LABELS, ROOT, embed
 from ecgscreen.bundle import default_bundle, load_bundle
 from ecgscreen.discover import Discovery
+from ecgscreen.embedding import embed_all
+from ecgscreen.packing import pack_rows, unpack_rows
 from ecgscreen.preparation import prepare_recordings
 from ecgscreen.readers import read_recording
 from ecgscreen.workers import CHUNK
@@ -80,16 +82,18 @@ def stages(records: Path, folder: Path, bundle_path: Path) -> Iterator[tuple[str
             pass
 
     chunk = few[:CHUNK]
-    outcomes = list(prepare_recordings(chunk, bundle.preprocessing))
-    engine = load_engine("openvino", bundle.encoder_onnx)
+    engine = load_engine("openvino", bundle.encoder_onnx, threads=1)  # as a worker has it
+    rows = list(embed_all(prepare_recordings(chunk, bundle.preprocessing), engine))
+
+    def pass_on() -> None:
+        pickle.loads(pickle.dumps(chunk))
+        list(unpack_rows(pickle.loads(pickle.dumps(pack_rows(rows)))))
+
     yield "engine", processor_ms(lambda: embed(engine, 1024), 1024 + 64, 3)
     reading = processor_ms(read, len(few))
     yield "reading", reading
     yield "assessing, preparing, hashing", processor_ms(prepare, len(few)) - reading
-    passing = processor_ms(
-        lambda: [pickle.loads(pickle.dumps(each)) for each in (chunk, outcomes)], len(chunk)
-    )
-    yield "passing from process to process", passing
+    yield "passing from process to process", processor_ms(pass_on, len(chunk))
     yield "walking", processor_ms(lambda: list(Discovery([records])), n)
     scan = ("--labels", LABELS, "--bundle", str(bundle_path), "-q")
     first = (str(chunk[0].path), "--out", str(folder / "one"), *scan)
