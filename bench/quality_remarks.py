@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.noise import read_noise
+from bench.noise import Ratio, read_noise
 from bench.quality import DECIBELS, ludb, noised
 from ecgscreen import quality_baseline
 from ecgscreen.quality import Remark, assess_quality
@@ -138,7 +138,7 @@ def print_added_wander(
     print("\n| wander added | " + " | ".join(["none", *(f"{d} dB" for d in DECIBELS)]) + " |")
     print("|---" * (2 + len(DECIBELS)) + "|")
     for label, recordings in (("PTB-XL", slow), ("LUDB", fast)):
-        sets = [recordings, *(noised(recordings, noise, d, in_band=False) for d in DECIBELS)]
+        sets = [recordings, *(noised(recordings, noise, d, Ratio.ALL) for d in DECIBELS)]
         shares = [
             np.mean([named(one, {Remark.WANDER, Remark.STEPS}).mean() for one in each])
             for each in sets

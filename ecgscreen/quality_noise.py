@@ -30,6 +30,13 @@ LEAD_FAST_SHARE = 0.33
 RECORDING_FAST_SHARE = 0.18
 """The same for the median of a recording's leads: many leads say it more surely than one."""
 
+QUIET_FAST_SHARE = 0.12
+"""A lead with no more is quiet even where most others are noise, as the chest leads are where an
+arm trembles."""
+
+MIN_QUIET_LEADS = 4
+"""Fewer are no proof that the noise is elsewhere: they go with the others."""
+
 LEAST_EVENNESS = 0.45
 """Below, the change is in few peaks: QRS complexes or a pacemaker's spikes, whatever the share."""
 
@@ -57,7 +64,8 @@ def muscle_noise(
 
     Returns
     -------
-    bool, shape (n_recordings, n_leads): a recording's are all true where they together say so.
+    bool, shape (n_recordings, n_leads): a recording's are all true where they together say so,
+    but for quiet ones where there are several.
     """
     noisy = np.zeros(evenness.shape, np.bool_)
     if sampling_rate < 2 * _HIGH_HZ:
@@ -75,7 +83,7 @@ def muscle_noise(
 
 
 def _together(share: NDArray[np.float32], evenness: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """All leads with a share where their medians say that they are noise, else none."""
+    """Where their medians say that the leads are noise, all but quiet ones, else none."""
     heard: NDArray[np.bool_] = share > 0
     n_heard = np.count_nonzero(heard)
     # The cheap question first: a median lies above what half of the leads lie above.
@@ -85,7 +93,8 @@ def _together(share: NDArray[np.float32], evenness: NDArray[np.float32]) -> NDAr
         and _median(share[heard]) > RECORDING_FAST_SHARE
         and _median(evenness[heard]) > LEAST_EVENNESS
     ):
-        return heard
+        loud: NDArray[np.bool_] = share > QUIET_FAST_SHARE
+        return loud if n_heard - np.count_nonzero(loud) >= MIN_QUIET_LEADS else heard
     return np.zeros_like(heard)
 
 

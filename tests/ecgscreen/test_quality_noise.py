@@ -66,6 +66,18 @@ def test_leads_say_together_what_none_says_alone() -> None:
     assert assess_quality(alone).usable.any()
 
 
+def test_quiet_leads_are_kept_where_most_others_are_noise() -> None:
+    signal = ecg(500.0)
+    signal /= np.abs(signal).max(axis=1, keepdims=True)
+    noise = bursts(500.0, signal.shape[1], 1.0)
+    signal[:7] += noise[:7]
+    found = faults_of(recording_of(signal, 500.0))
+    assert set(found) == set(LEADS[:7])
+    signal[7:9] += noise[7:9]
+    quality = assess_quality(recording_of(signal, 500.0))
+    assert quality.reason is SkipReason.NO_USABLE_LEAD, "three quiet leads are no proof"
+
+
 def test_wander_is_no_fault() -> None:
     signal = ecg(500.0)
     times = np.arange(signal.shape[1]) / 500
@@ -80,14 +92,15 @@ def test_a_recording_too_slow_for_the_band_is_not_judged() -> None:
 
 def test_recorded_muscle_noise_is_rejected_and_wander_is_not(data_dir: Path) -> None:
     """The measure of bench.quality, on every sixth recording of LUDB."""
-    from bench.noise import read_noise
+    from bench.noise import Ratio, read_noise
     from bench.quality import ludb, noised, rejected
 
     recordings: list[Recording] = ludb(data_dir)[::6]
     muscle, wander = (read_noise(data_dir / "nstdb", name) for name in ("ma", "bw"))
     assert rejected(recordings) == 0
-    shares = [rejected(noised(recordings, muscle, d, in_band=True)) for d in (24, 6, -6)]
-    assert shares[0] <= 0.02
-    assert shares == sorted(shares)
-    assert shares[2] >= 0.95
-    assert rejected(noised(recordings, wander, -6, in_band=False)) <= 0.02
+    for ratio in Ratio:
+        shares = [rejected(noised(recordings, muscle, d, ratio)) for d in (24, 6, -6)]
+        assert shares[0] <= (0.06 if ratio is Ratio.QRS else 0.02)
+        assert shares == sorted(shares)
+        assert shares[2] >= 0.95
+    assert rejected(noised(recordings, wander, -6, Ratio.ALL)) <= 0.02
