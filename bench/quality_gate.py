@@ -93,7 +93,7 @@ def main() -> None:
                 np.where(half[:, np.newaxis], found.without, reference.without),
                 np.where(half[:, np.newaxis], found.gated, reference.gated),
             )
-            print_row("all leads of every second", ratio, f"{decibels}", mixed, cases)
+            print_row("all leads of half of them", ratio, f"{decibels}", mixed, cases)
 
 
 def situations(

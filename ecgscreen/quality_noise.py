@@ -24,7 +24,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-LEAD_FAST_SHARE = 0.33
+LEAD_FAST_SHARE = 0.4
 """A lead with a larger share between 25 and 40 Hz is noise by itself."""
 
 RECORDING_FAST_SHARE = 0.18
