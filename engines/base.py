@@ -45,6 +45,8 @@ class EngineInfo:
         Rows of one call of the runtime; a shorter batch is padded to it.
     precision_reason
         Why this precision: ``asked for``, or what ``auto`` went by.
+    convolutions
+        By which algorithm: ``direct``, or how many of them by another one.
     """
 
     name: str
@@ -53,6 +55,7 @@ class EngineInfo:
     precision: str
     batch_size: int
     precision_reason: str = ""
+    convolutions: str = "direct"
 
 
 class Engine(Protocol):

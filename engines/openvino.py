@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -10,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.base import EngineInfo, EngineUnavailableError, require_shape
-from engines.processor import usable_cores
+from engines.processor import has_amx, usable_cores
 from engines.stream import embed_stream
+from engines.winograd import Rewritten, rewrite
 
 SPARE_BATCHES = 2
 """Batches that are ready while as many as there are threads run: 55 ms of work each."""
@@ -25,6 +28,9 @@ class OpenVINOEngine:
     for each other, above all where the processor has other work, such as reading the next files;
     and no sum is split in a way that depends on how many threads there are.
 
+    Wide convolutions are computed with half the multiplications (see `engines.winograd`) on x86-64,
+    but not in bf16 with AMX, which multiplies many times faster: elsewhere it was not measured.
+
     Parameters
     ----------
     onnx
@@ -35,6 +41,8 @@ class OpenVINOEngine:
         Rows of one call.
     threads
         Processor threads; 0 takes one a core.
+    direct
+        Compute every convolution directly, to compare with.
 
     Attributes
     ----------
@@ -48,7 +56,13 @@ class OpenVINOEngine:
     """
 
     def __init__(
-        self, onnx: bytes, *, precision: str = "auto", batch_size: int = 32, threads: int = 0
+        self,
+        onnx: bytes,
+        *,
+        precision: str = "auto",
+        batch_size: int = 32,
+        threads: int = 0,
+        direct: bool = False,
     ) -> None:
         ov = _import_openvino()
         core = ov.Core()
@@ -82,9 +96,13 @@ class OpenVINOEngine:
             )
             shape = (batch_size, n_leads, n_samples)
             model.reshape({"windows": list(shape), "lead_mask": list(shape[:2])})
+            direct = direct or not _multiplying_less_pays(precision)
+            rewritten = Rewritten.nothing() if direct else rewrite(ov, model)
             compiled = core.compile_model(model, "CPU", hints)
             _, self._embedding_size = (d.get_length() for d in model.output(0).get_partial_shape())
-            self.slots = [_Slot(ov, compiled, shape) for _ in range(threads + SPARE_BATCHES)]
+            self.slots = [
+                _Slot(ov, compiled, shape, rewritten.inputs) for _ in range(threads + SPARE_BATCHES)
+            ]
         except (RuntimeError, TypeError, ValueError) as error:
             raise EngineUnavailableError(
                 "openvino cannot read the encoder: it is no ONNX model, or not a whole one",
@@ -97,6 +115,7 @@ class OpenVINOEngine:
             precision=precision,
             batch_size=batch_size,
             precision_reason=reason,
+            convolutions=str(rewritten),
         )
 
     def embed(
@@ -111,11 +130,19 @@ class OpenVINOEngine:
 class _Slot:
     """See `engines.stream.Slot`: an inference request and the arrays that it reads."""
 
-    def __init__(self, ov: Any, compiled: Any, shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self,
+        ov: Any,
+        compiled: Any,
+        shape: tuple[int, int, int],
+        constants: Mapping[str, NDArray[np.float32]],
+    ) -> None:
         self.windows = np.zeros(shape, np.float32)
         self.lead_mask = np.zeros(shape[:2], np.float32)
         self._request = compiled.create_infer_request()
-        for name, array in (("windows", self.windows), ("lead_mask", self.lead_mask)):
+        # Kept, since a request does not keep what it reads.
+        self._inputs = {"windows": self.windows, "lead_mask": self.lead_mask, **constants}
+        for name, array in self._inputs.items():
             self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
 
     def start(self) -> None:
@@ -133,6 +160,11 @@ class _Slot:
         self._request.cancel()
         with suppress(RuntimeError):  # "was canceled", if it had not been done by then
             self._request.wait()
+
+
+def _multiplying_less_pays(precision: str) -> bool:
+    x86_64 = platform.machine().lower() in {"x86_64", "amd64"}
+    return x86_64 and not (precision == "bf16" and has_amx())
 
 
 def _import_openvino() -> Any:

@@ -1,4 +1,4 @@
-"""How many cores this process may use."""
+"""How many cores this process may use, and what they can do."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 _CPUS = Path("/sys/devices/system/cpu")
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_CPUINFO = Path("/proc/cpuinfo")
 
 
 def usable_cores(cpus: Path = _CPUS, quota: Path = _QUOTA) -> int:
@@ -30,6 +31,19 @@ def usable_cores(cpus: Path = _CPUS, quota: Path = _QUOTA) -> int:
     if share.isdecimal() and period.isdecimal() and int(period):
         n_cores = min(n_cores, math.ceil(int(share) / int(period)))
     return max(1, n_cores)
+
+
+def has_amx(cpuinfo: Path = _CPUINFO) -> bool:
+    """Whether matrix units (Intel AMX) multiply bfloat16 here.
+
+    Parameters
+    ----------
+    cpuinfo
+        Where Linux lists a processor's features; elsewhere the answer is no.
+    """
+    lines = _read(cpuinfo).splitlines()
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return "amx_bf16" in flags.split()
 
 
 def _read(path: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.processor import usable_cores
+from engines.processor import has_amx, usable_cores
 
 
 @pytest.fixture
@@ -41,3 +41,14 @@ def test_only_the_cores_of_this_process_count(
 
 def test_without_a_description_threads_are_counted(tmp_path: Path) -> None:
     assert usable_cores(tmp_path, tmp_path / "absent") == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("fpu avx512_bf16 amx_bf16 amx_tile", True), ("fpu avx512_bf16", False)],
+)
+def test_matrix_units_are_among_the_features(tmp_path: Path, flags: str, expected: bool) -> None:
+    processor = f"processor\t: 0\nmodel name\t: A Processor\nflags\t\t: {flags}\nbugs\t\t:\n\n"
+    (tmp_path / "cpuinfo").write_text(processor * 2)
+    assert has_amx(tmp_path / "cpuinfo") == expected
+    assert not has_amx(tmp_path / "absent")
