@@ -2,8 +2,8 @@
 
 ``python -m bench.convolutions`` computes the encoder on one thread, in turns directly and with half
 the multiplications where that pays (`engines.winograd`), and prints the processor time of both;
-then layer by layer, as OpenVINO's counters have it, what was multiplied directly and how fast. These
-are times on the clock: the least of all rounds stands there.
+then layer by layer, as OpenVINO's counters have it, what was multiplied directly and how fast.
+These are times on the clock: the least of all rounds stands there.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from engines.stream import embed_stream
 from engines.winograd import Rewritten, rewrite
 
 SPARE_BATCHES = 2
-"""Batches that are ready while as many as there are threads run: 55 ms of work each."""
+"""Batches that are ready while as many as there are threads run: 45 ms of work each."""
 
 
 class OpenVINOEngine:

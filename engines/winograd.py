@@ -316,10 +316,6 @@ def _matrices(convolution: Any, norm: Any) -> tuple[NDArray[np.float32], NDArray
         norm.input_value(place).get_node().data.astype(np.float64) for place in range(1, 5)
     )
     factor = scale / np.sqrt(variance + norm.get_attributes()["epsilon"])
-    taps = np.ascontiguousarray(np.moveaxis(convolution.input_value(1).get_node().data, 2, 0))
-    taps *= factor.astype(np.float32)[:, None]
-    # Rows of sums one by one: a product of matrices as narrow as these takes longer.
-    matrices = np.empty((len(WEIGHT_SUMS), *taps.shape[1:]), np.float32)
-    for matrix, factors in zip(matrices, WEIGHT_SUMS, strict=True):
-        matrix[:] = sum(tap * factor for tap, factor in zip(taps, factors, strict=True) if factor)
+    taps = convolution.input_value(1).get_node().data * factor.astype(np.float32)[:, None, None]
+    matrices = (WEIGHT_SUMS @ taps.reshape(-1, TAPS).T).reshape(-1, *taps.shape[:2])
     return matrices, (shift - mean * factor).astype(np.float32)

@@ -320,6 +320,7 @@ def test_provenance_says_how_it_was_made(
     assert run["bundle"] == {"name": "tiny", "sha256": bundle.sha256}
     assert run["preprocessing"] == bundle.preprocessing.to_dict()
     assert run["engine"]["name"] == "openvino"
+    assert run["engine"]["convolutions"] == "direct"  # too narrow for another way
     assert run["engine"]["reason"] == "the default"
     assert run["list"]["name"] == "rhythm.txt"
     assert result.provenance.started < result.provenance.ended
