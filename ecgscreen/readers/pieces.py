@@ -1,7 +1,7 @@
 """Long recordings, read a piece at a time: a day of twelve leads does not fit the memory at once.
 
-WFDB records in one segment, of any format that says where a sample lies, EDF and ISHNE are read
-from their files piece by piece. All others are read whole, within
+WFDB records of any format that says where a sample lies, EDF and ISHNE are read from their files
+piece by piece. All others are read whole, within
 `ecgscreen.readers.base.MAX_SAMPLES`, and handed out in pieces.
 """
 
@@ -21,8 +21,9 @@ from ecgscreen.readers.archives import archived
 from ecgscreen.readers.base import MAX_LONG_SAMPLES, reason_of
 from ecgscreen.readers.by_content import length_announced, open_by_content
 from ecgscreen.readers.wfdb_header import Header, read_header
-from ecgscreen.readers.wfdb_library import can_be_cut, check_signal_files, read_with_library
-from ecgscreen.readers.wfdb_signal import is_plain, n_frames, read_plain
+from ecgscreen.readers.wfdb_library import check_signal_files
+from ecgscreen.readers.wfdb_long_segments import in_pieces, open_segments, read_frames
+from ecgscreen.readers.wfdb_signal import is_plain, n_frames
 from ecgscreen.readers.wfdb_single import leads_of
 from ecgscreen.recording import Recording, RecordingError, SkippedRecording, SkipReason
 from ecgscreen.scoring import LONG_S
@@ -83,9 +84,10 @@ def _reading_within(held: HeldObjects, opened: Pieces) -> Pieces:
 
 def _open(path: Path, root: Path) -> Pieces | SkippedRecording:
     try:
-        if _is_file_of_wfdb(path) and _in_pieces(header := read_header(path, root)):
-            return _from_file(header, path, root)
-        if _is_long_by_content(path, root):
+        if _is_file_of_wfdb(path):
+            if (opened := _from_wfdb(read_header(path, root), path, root)) is not None:
+                return opened
+        elif _is_long_by_content(path, root):
             return _from_parser(path, root)
     except RecordingError as error:
         return SkippedRecording(path, error.reason, error.detail)
@@ -115,7 +117,7 @@ def announced_duration_s(path: Path, root: Path) -> float:
         header = read_header(path, root)
     except (RecordingError, OSError):
         return 0.0
-    return (header.n_samples or 0) / header.sampling_rate
+    return _n_announced(header) / header.sampling_rate
 
 
 def _is_file_of_wfdb(path: Path) -> bool:
@@ -131,10 +133,18 @@ def _is_long_by_content(path: Path, root: Path) -> bool:
     return not _is_other(path) and length_announced(path, root) > LONG_S
 
 
-def _in_pieces(header: Header) -> bool:
-    # A skewed signal begins in another frame of the file than the others.
-    is_skewed = any(signal.skew for signal in header.signals)
-    return (is_plain(header) or can_be_cut(header)) and not is_skewed
+def _n_announced(header: Header) -> int:
+    return header.n_samples or sum(segment.n_samples for segment in header.segments)
+
+
+def _from_wfdb(header: Header, path: Path, root: Path) -> Pieces | None:
+    """Open a WFDB record whose samples have their places in its files; None for another."""
+    if in_pieces(header):
+        return _from_file(header, path, root)
+    if header.segments and _n_announced(header) > LONG_S * header.sampling_rate:
+        opened = open_segments(header, path, root)
+        return None if opened is None else Pieces(*opened)
+    return None
 
 
 def _from_file(header: Header, path: Path, root: Path) -> Pieces:
@@ -145,11 +155,9 @@ def _from_file(header: Header, path: Path, root: Path) -> Pieces:
         check_signal_files(header, path, root, MAX_LONG_SAMPLES)
     _check_length(header.n_signals, n_samples)
     leads = leads_of(header.signals)
-    read_frames = read_plain if is_plain(header) else read_with_library
 
     def read(start: int, stop: int) -> NDArray[np.float32]:
-        frames = slice(start, stop)
-        return read_frames(header, path, root, leads.indices, leads.factors, frames)
+        return read_frames(header, path, root, leads, start, stop)
 
     nothing = np.empty((len(leads.names), 0), np.float32)
     whole = Recording(

@@ -142,7 +142,7 @@ def read_with_library(
 
 def can_be_cut(header: Header) -> bool:
     """Tell whether `read_with_library` can read a part of the record without all before it."""
-    return bool(header.n_samples) and all(
+    return bool(header.n_samples and header.signals) and all(
         signal.format in _BYTES_PER_SAMPLE and signal.format not in _DIFFERENCES
         for signal in header.signals
     )

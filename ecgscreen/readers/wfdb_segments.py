@@ -8,6 +8,7 @@ for a gap. What is not recorded is NaN.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from ecgscreen.readers.wfdb_library import check_signal_files
 from ecgscreen.readers.wfdb_single import leads_of, read_signals
 from ecgscreen.recording import LEADS, Recording, RecordingError, SkipReason
 
-_GAP = "~"
+GAP = "~"
+"""Stands for a segment in which nothing was recorded."""
 
 _MAX_UNRECORDED, _MAX_RATIO = 1 << 24, 32
 """More samples than the first are laid out only if they are at most so many times as many as were
@@ -54,14 +56,14 @@ def read_segments(header: Header, path: Path, root: Path) -> Recording:
     OSError
         If a file cannot be opened or read.
     """
-    n_samples = _check_length(header)
+    n_samples = check_length(header)
     headers: dict[str, Header] = {}
     # header(5) has an example of a record that occurs again; it is read once.
     read: dict[SegmentSpec, _Segment | None] = {}
     parts: list[tuple[int, LeadChoice, NDArray[np.float32]]] = []
     start = 0
     for segment in header.segments:
-        if segment.record_name != _GAP and segment.n_samples:
+        if segment.record_name != GAP and segment.n_samples:
             if segment not in read:
                 read[segment] = _read_segment(segment, header, path, root, headers)
             part = read[segment]
@@ -69,7 +71,7 @@ def read_segments(header: Header, path: Path, root: Path) -> Recording:
                 parts.append((start, *part))
         start += segment.n_samples
     n_read = sum(part[1].size for part in read.values() if part is not None)
-    return _joined(header, path, n_samples, parts, max(_MAX_UNRECORDED, _MAX_RATIO * n_read))
+    return _joined(header, path, n_samples, parts, n_read)
 
 
 def whole_segments(header: Header, path: Path, root: Path) -> set[str]:
@@ -96,20 +98,20 @@ def whole_segments(header: Header, path: Path, root: Path) -> set[str]:
     RecordingError, OSError
         As `read_segments`, as far as that shows without reading samples.
     """
-    _check_length(header)
+    check_length(header)
     whole, checked = set(), set()
     headers: dict[str, Header] = {}
     for index, segment in enumerate(header.segments):
-        if segment.record_name == _GAP:
+        if segment.record_name == GAP:
             continue
         if segment.n_samples:
-            own, own_path = _segment_header(segment, header, path, root, headers)
+            own, own_path = segment_header(segment, header, path, root, headers)
             if segment.record_name not in checked:
                 check_signal_files(own, own_path, root, MAX_SAMPLES)
                 checked.add(segment.record_name)
             if segment.n_samples == own.n_samples:
                 whole.add(segment.record_name)
-        elif index == 0 and set(_layout_files(segment, path, root)) == {_GAP}:
+        elif index == 0 and set(_layout_files(segment, path, root)) == {GAP}:
             whole.add(segment.record_name)
     return whole
 
@@ -118,17 +120,24 @@ def _layout_files(segment: SegmentSpec, path: Path, root: Path) -> tuple[str, ..
     return read_header(path.parent / f"{segment.record_name}.hea", root).file_names
 
 
-def _check_length(header: Header) -> int:
+def check_length(header: Header, most_samples: int = MAX_SAMPLES) -> int:
+    """Give the length of a multi-segment record, all of twelve leads counted against the limit.
+
+    Raises
+    ------
+    RecordingError
+        BAD_HEADER if the record line says another one, TOO_LARGE.
+    """
     n_samples = sum(segment.n_samples for segment in header.segments)
     if n_samples == 0 or (header.n_samples or n_samples) != n_samples:
         raise RecordingError(
             SkipReason.BAD_HEADER,
             f"segments of {n_samples} samples in all, {header.n_samples} by the record line",
         )
-    if n_samples * len(LEADS) > MAX_SAMPLES:
+    if n_samples * len(LEADS) > most_samples:
         raise RecordingError(
             SkipReason.TOO_LARGE,
-            f"{n_samples} samples, the limit is {MAX_SAMPLES // len(LEADS)}",
+            f"{n_samples} samples, the limit is {most_samples // len(LEADS)}",
         )
     return n_samples
 
@@ -137,7 +146,7 @@ def _read_segment(
     segment: SegmentSpec, header: Header, path: Path, root: Path, headers: dict[str, Header]
 ) -> _Segment | None:
     """Read one segment; None if it has no known lead (pressures only, say)."""
-    own, own_path = _segment_header(segment, header, path, root, headers)
+    own, own_path = segment_header(segment, header, path, root, headers)
     try:
         leads = leads_of(own.signals)
     except RecordingError as error:
@@ -150,7 +159,7 @@ def _read_segment(
     return leads, read_signals(wanted, own_path, root, leads)
 
 
-def _segment_header(
+def segment_header(
     segment: SegmentSpec, header: Header, path: Path, root: Path, headers: dict[str, Header]
 ) -> tuple[Header, Path]:
     """Read the header of a segment, and check that it fits.
@@ -206,27 +215,52 @@ def _joined(
     path: Path,
     n_samples: int,
     parts: list[tuple[int, LeadChoice, NDArray[np.float32]]],
-    limit: int,
+    n_read: int,
 ) -> Recording:
-    if not parts:
-        raise RecordingError(SkipReason.NO_KNOWN_LEAD, "no segment has one")
-    names = tuple(dict.fromkeys(name for _, leads, _ in parts for name in leads.names))
-    units = {leads.amplitude_known for _, leads, _ in parts}
-    if len(units) > 1:
-        raise RecordingError(
-            SkipReason.BAD_HEADER, "the unit is a voltage in some segments and none in others"
-        )
-    if len(names) * n_samples > limit:
-        raise RecordingError(
-            SkipReason.TOO_LARGE,
-            f"{len(names)} x {n_samples} samples, nearly all of them gaps or repeated",
-        )
+    names, amplitude_known, notes = joined_leads([leads for _, leads, _ in parts])
+    check_recorded(len(names), n_samples, n_read)
     signal = np.full((len(names), n_samples), np.nan, np.float32)
     for start, leads, part in parts:
         rows = [names.index(name) for name in leads.names]
         signal[rows, start : start + part.shape[1]] = part
-    notes = dict.fromkeys(note for _, leads, _ in parts for note in leads.notes)
-    notes |= dict.fromkeys(header.notes)
+    notes = tuple(dict.fromkeys((*notes, *header.notes)))
     return Recording(
-        path, signal, header.sampling_rate, names, units.pop(), tuple(notes), header.acquired
+        path, signal, header.sampling_rate, names, amplitude_known, notes, header.acquired
+    )
+
+
+def check_recorded(n_leads: int, n_samples: int, n_read: int) -> None:
+    """Check that a record is not nearly all gaps, or repeated.
+
+    Raises
+    ------
+    RecordingError
+        TOO_LARGE.
+    """
+    if n_leads * n_samples > max(_MAX_UNRECORDED, _MAX_RATIO * n_read):
+        raise RecordingError(
+            SkipReason.TOO_LARGE,
+            f"{n_leads} x {n_samples} samples, nearly all of them gaps or repeated",
+        )
+
+
+def joined_leads(choices: Sequence[LeadChoice]) -> tuple[tuple[str, ...], bool, tuple[str, ...]]:
+    """What the segments have together: names of leads, whether in mV, and notes.
+
+    Raises
+    ------
+    RecordingError
+        NO_KNOWN_LEAD, or BAD_HEADER if only some are in mV.
+    """
+    if not choices:
+        raise RecordingError(SkipReason.NO_KNOWN_LEAD, "no segment has one")
+    units = {leads.amplitude_known for leads in choices}
+    if len(units) > 1:
+        raise RecordingError(
+            SkipReason.BAD_HEADER, "the unit is a voltage in some segments and none in others"
+        )
+    return (
+        tuple(dict.fromkeys(name for leads in choices for name in leads.names)),
+        units.pop(),
+        tuple(dict.fromkeys(note for leads in choices for note in leads.notes)),
     )

@@ -263,6 +263,37 @@ def test_files_of_holter_recorders_are_read_in_pieces(
         assert np.array_equal(piece, whole.signal[:, start:stop])
 
 
+def test_segments_are_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two files, the second of fewer leads and in format 212, twice; a gap between them."""
+    write_wfdb(LONG, tmp_path, "first")
+    write_212(HOLTER_LEADS, tmp_path)
+    lines = ["whole/4 12 100 44500", "first 14500", "~ 1000", "packed 14500", "packed 14500"]
+    path = tmp_path / "whole.hea"
+    path.write_text("\n".join(lines))
+    whole = read_recording(path)
+    assert isinstance(whole, Recording)
+    assert announced_duration_s(path, tmp_path) == 445
+    monkeypatch.setattr(pieces_module, "read_recording", lambda *_: pytest.fail("read whole"))
+    opened = open_pieces(path, tmp_path)
+    assert isinstance(opened, Pieces)
+    assert opened.n_samples == 44_500
+    assert opened.whole == replace(whole, signal=opened.whole.signal)
+    for start, stop in ((0, 14_500), (14_400, 15_700), (29_000, 31_001), (44_499, 44_500)):
+        piece = opened.read(start, stop)
+        assert np.array_equal(piece, whole.signal[:, start:stop], equal_nan=True)
+    assert np.isnan(opened.read(14_500, 15_500)).all()
+
+
+def test_segments_that_are_nearly_all_gap_are_refused(tmp_path: Path) -> None:
+    write_wfdb(LONG, tmp_path, "first")
+    path = tmp_path / "whole.hea"
+    path.write_text("whole/2 12 100 10014500\nfirst 14500\n~ 10000000")
+    opened = open_pieces(path, tmp_path)
+    assert isinstance(opened, SkippedRecording)
+    assert opened.reason is SkipReason.TOO_LARGE
+    assert "nearly all of them gaps" in opened.detail
+
+
 @pytest.mark.parametrize("form", ["EDF", "ISHNE"])
 def test_a_unit_that_no_piece_names_is_that_of_the_beginning(tmp_path: Path, form: str) -> None:
     path = FORMATS[form](HOLTER_LEADS, tmp_path)
