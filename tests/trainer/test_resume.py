@@ -12,10 +12,9 @@ import torch
 
 from ecgscreen.errors import UsageError
 from ecgscreen.vocabulary import load_vocabulary
-from tests.tiny_bundle import ENCODER, TRAIN_FOLD, VALIDATION_FOLD
 from trainer.checkpoint import Checkpoint
 from trainer.config import PRESETS, TrainConfig
-from trainer.data import LabelledRecordings, load_ptbxl
+from trainer.data import LabelledRecordings
 from trainer.train import TrainedModel, train
 
 VOCABULARY = load_vocabulary()
@@ -23,26 +22,6 @@ VOCABULARY = load_vocabulary()
 
 class CutOffError(Exception):
     """The power went."""
-
-
-@pytest.fixture(scope="module")
-def config(language_model: Path) -> TrainConfig:
-    return TrainConfig(
-        train_folds=(TRAIN_FOLD,),
-        validation_folds=(VALIDATION_FOLD,),
-        epochs=2,
-        batch_size=24,
-        validate_every=0,
-        text_encoder=str(language_model),
-        encoder=ENCODER,
-        device="cpu",
-    )
-
-
-@pytest.fixture(scope="module")
-def recordings(simulated_ptbxl: Path, config: TrainConfig) -> LabelledRecordings:
-    folds = (TRAIN_FOLD, VALIDATION_FOLD)
-    return load_ptbxl([simulated_ptbxl], folds, VOCABULARY, config.preprocess)
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,11 @@ from ecgscreen.errors import DivergedError, ExitCode, StoreError, UsageError
 from ecgscreen.simulate import write_dataset
 from ecgscreen.vocabulary import load_vocabulary
 from tests.labelled_recordings import labelled
-from tests.tiny_bundle import ENCODER, TRAIN_FOLD, VALIDATION_FOLD
+from tests.tiny_bundle import TRAIN_FOLD
 from trainer.checkpoint import Checkpoint
 from trainer.comparison import cannot_tell
 from trainer.config import TrainConfig
-from trainer.data import LabelledRecordings, load_ptbxl, select
+from trainer.data import LabelledRecordings, select
 from trainer.export import export_bundle
 from trainer.request import TrainRequest
 from trainer.run import run_training
@@ -30,28 +30,6 @@ from trainer.train import train
 
 Command = Callable[..., Any]
 VOCABULARY = load_vocabulary()
-
-
-@pytest.fixture(scope="module")
-def config(language_model: Path) -> TrainConfig:
-    return TrainConfig(
-        train_folds=(TRAIN_FOLD,),
-        validation_folds=(VALIDATION_FOLD,),
-        epochs=2,
-        batch_size=24,
-        validate_every=0,
-        text_encoder=str(language_model),
-        encoder=ENCODER,
-        device="cpu",
-        precision="f32",
-    )
-
-
-@pytest.fixture(scope="module")
-def recordings(simulated_ptbxl: Path, config: TrainConfig) -> LabelledRecordings:
-    return load_ptbxl(
-        [simulated_ptbxl], (TRAIN_FOLD, VALIDATION_FOLD), VOCABULARY, config.preprocess
-    )
 
 
 def test_an_out_that_cannot_be_is_2_before_the_work(command: Command, tmp_path: Path) -> None:
