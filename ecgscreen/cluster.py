@@ -32,6 +32,8 @@ CHUNK_RECORDS = 128
 """Recordings of a task: a third of a second of work, against a millisecond that a task costs."""
 CHUNKS_AHEAD = 3
 """Tasks under way a worker: one is done while the next ones wait, and memory stays bounded."""
+TRIES_TO_LOAD = 3
+"""How often the engine is to be loaded where workers die of it, or of something else meanwhile."""
 
 _Chunk = list[Found]
 
@@ -61,27 +63,36 @@ class EmbedderOnCluster:
     """
 
     def __init__(self, connection: Connection, job: ClusterJob) -> None:
-        from distributed import KilledWorker
-
         self._connection = connection
-        # Whoever was started here loads the engine meanwhile.
-        n_asked = 1 if connection.workers is None else len(connection.workers.pids)
-        with noticing_loss():
-            answer, *_others = [
-                connection.client.submit(describe, job, pure=False) for _ in range(n_asked)
-            ]
-        try:
-            self.info: EngineInfo = Crew(connection).result(answer)
-        except KilledWorker as error:
-            raise ClusterError(
-                f"workers of the cluster died while they loaded the engine {job.engine}",
-                "If memory ran out, take fewer workers; else try --engine or --precision.",
-            ) from error
+        self.info: EngineInfo = _describe(connection, job)
         self._job = replace(job, precision=self.info.precision)
 
     def rows(self, found: Iterable[Found]) -> Generator[RecordResult, None, None]:
         """Yield rows, in no particular order; see `ecgscreen.embedding.Embedder`."""
         return embed_on_cluster(found, self._connection, self._job)
+
+
+def _describe(connection: Connection, job: ClusterJob) -> EngineInfo:
+    """Have a worker load the engine and say what it is."""
+    from distributed import KilledWorker
+
+    crew = Crew(connection)
+    # Whoever was started here loads the engine meanwhile.
+    n_asked = 1 if connection.workers is None else len(connection.workers.pids)
+    killed: KilledWorker | None = None
+    for _ in range(TRIES_TO_LOAD):
+        with noticing_loss():
+            answers = [connection.client.submit(describe, job, pure=False) for _ in range(n_asked)]
+        try:
+            info: EngineInfo = crew.result(answers[0])
+        except KilledWorker as error:
+            killed = error
+            continue
+        return info
+    raise ClusterError(
+        f"workers of the cluster died while they loaded the engine {job.engine}",
+        "If memory ran out, take fewer workers; else try another --engine or --precision.",
+    ) from killed
 
 
 def embed_on_cluster(

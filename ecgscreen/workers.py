@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
-from ctypes import c_int64
+from ctypes import CDLL, c_int64
 from itertools import islice
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -16,8 +17,6 @@ from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
-
-import numpy as np
 
 from ecgscreen.discover import Found
 from ecgscreen.errors import EcgscreenError, WorkerError
@@ -39,7 +38,9 @@ MOST_TRIES = 2
 
 _MOST_WORKERS = 8
 _SECONDS_TO_END = 0.5
-_BLOCK_FREED = 24 << 20
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_MOST_FROM_HEAP = 32 << 20
+"""The largest that glibc takes for the second."""
 # spawn: a fork would copy the threads' locks of a runtime that is already loaded.
 _CONTEXT = get_context("spawn")
 
@@ -324,10 +325,13 @@ def keep_freed_memory() -> None:
     """Have memory that is freed at hand for the next array.
 
     By default the C library gives blocks from 128 KiB on back to the system, which then clears
-    every page of the next one. glibc learns from the largest block that was freed, up to 32 MiB,
-    how much to keep (mallopt(3): M_MMAP_THRESHOLD); it is never touched, hence takes no memory.
+    every page of the next one, and so it does in workers of a cluster whose nanny says so
+    (MALLOC_TRIM_THRESHOLD_): a tenth of all processor time. glibc alone can be told (mallopt(3)).
     """
-    np.empty(_BLOCK_FREED, np.uint8)
+    mallopt = getattr(CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _MOST_FROM_HEAP)
+        mallopt(_M_TRIM_THRESHOLD, 2 * _MOST_FROM_HEAP)
 
 
 def _receive(connection: Connection, chunks: SimpleQueue[list[Task]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -300,3 +301,26 @@ def wait_for_end(leader: int) -> None:
             os.killpg(leader, signal.SIGKILL)
             pytest.fail(f"{len(left)} processes were still there after 30 s")
         time.sleep(0.05)
+
+
+ALLOCATE = """import resource
+import numpy as np
+from ecgscreen.workers import keep_freed_memory
+keep_freed_memory()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(50):
+    np.ones(1 << 20, np.float32)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other libraries are left alone")
+def test_memory_that_was_freed_is_at_hand_whatever_a_nanny_says() -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", ALLOCATE],
+        env=os.environ | {"MALLOC_TRIM_THRESHOLD_": "65536"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(process.stdout) < 5 * 1024, "pages; 50 * 1024 if each array takes new ones"
