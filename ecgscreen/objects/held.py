@@ -39,10 +39,13 @@ class HeldObject:
         In bytes, as it was listed or asked for.
     mtime_ns
         See `ecgscreen.objects.store`.
+    was_refused
+        Whether it, or a part of it, could not be fetched.
     """
 
     def __init__(self, path: str, size: int, mtime_ns: int, whole_bytes: int) -> None:
         self.size, self.mtime_ns = size, mtime_ns
+        self.was_refused = False
         self._path = path
         self._whole_bytes = whole_bytes
         self._beginning: Range | None = None
@@ -76,7 +79,7 @@ class HeldObject:
             self.start(self.size)
         if self._beginning is not None and stop <= self._beginning.stop:
             return self._fetched()[offset:stop]
-        return _checked(self._part(offset, max(offset, stop)))
+        return self._checked(self._part(offset, max(offset, stop)))
 
     def open(self) -> int:
         """Give a descriptor of the whole, in memory or of a file without a name.
@@ -96,7 +99,7 @@ class HeldObject:
             with tempfile.TemporaryFile() as file:
                 for offset in range(0, self.size, _CHUNK_BYTES):
                     stop = min(offset + _CHUNK_BYTES, self.size)
-                    _write(file.fileno(), _checked(self._part(offset, stop)))
+                    _write(file.fileno(), self._checked(self._part(offset, stop)))
                 descriptor = os.dup(file.fileno())
         self._descriptor = descriptor
         weakref.finalize(self, os.close, descriptor)
@@ -109,23 +112,27 @@ class HeldObject:
 
     def _fetched(self) -> bytes:
         if self._beginning is not None and not self._content:
-            self._content = _checked(self._beginning)
+            self._content = self._checked(self._beginning)
         return self._content
+
+    def _checked(self, part: Range) -> bytes:
+        try:
+            content = part.content()
+        except OSError:
+            self.was_refused = True
+            raise
+        if len(content) != part.stop - part.start:
+            self.was_refused = True
+            raise RecordingError(
+                SkipReason.READ_ERROR,
+                f"{len(content)} bytes came of the object, {part.stop - part.start} were listed",
+            )
+        return content
 
     def cancel(self) -> None:
         """Give up what is under way."""
         if self._beginning is not None:
             self._beginning.cancel()
-
-
-def _checked(part: Range) -> bytes:
-    content = part.content()
-    if len(content) != part.stop - part.start:
-        raise RecordingError(
-            SkipReason.READ_ERROR,
-            f"{len(content)} bytes came of the object, {part.stop - part.start} were listed",
-        )
-    return content
 
 
 def _write(descriptor: int, content: bytes) -> None:
@@ -239,9 +246,10 @@ class HeldObjects:
             each.cancel()
         self._held.clear()
 
-    def drop(self, name: str) -> None:
-        """Let go what was fetched of one, by its name below the root."""
-        self._held.pop(f"{self._root}{name}", None)
+    def drop(self, name: str) -> bool:
+        """Let go what was fetched of one, by its name below the root; tell `was_refused`."""
+        dropped = self._held.pop(f"{self._root}{name}", None)
+        return dropped is not None and dropped.was_refused
 
     def _known(self, name: str) -> FileStamp | None:
         if self._listing is not None:

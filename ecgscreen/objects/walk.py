@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ecgscreen.discover import (
     HEADER_SUFFIX,
+    SIGNAL_SUFFIXES,
     Entry,
     FolderListing,
     Found,
@@ -43,6 +44,7 @@ HEADS_AHEAD = 64
 
 _READ = frozenset({Status.SCORED, Status.UNUSABLE})
 _NAMELESS = "a part of their names is empty, which no path can be (two slashes); rename them"
+_UNKNOWN = "its beginning could not be fetched, hence nobody knows what it holds"
 _ARCHIVE = "an archive in object storage is not opened, expected its files beside it"
 
 
@@ -149,10 +151,15 @@ class _ListedFolder:
         with look.objects:
             sorted_entries, n_ignored = folder.entries()
         look.objects.release()
+        for name in look.unknown:
+            # As if it were a folder: it may hold several recordings, and none of them is gone.
+            problem = SkippedRecording(self.path / name, SkipReason.READ_ERROR, _UNKNOWN)
+            entries.append(Entry(name, f"{shown_name(name)}/", problem, (name,)))
         entries += sorted_entries
+        entries.sort(key=lambda entry: entry.shown.encode())
         self.entries = iter(entries)
         self._folders = (entry.name for entry in sorted_entries if entry.is_folder)
-        return n_ignored
+        return n_ignored - len(look.unknown)
 
     def listing_of(self, folder: Entry) -> Listing:
         """Give the listing of one of its folders, and have the next ones begun."""
@@ -192,6 +199,7 @@ class _ObjectLook(Look):
         self._listed = folder
         self.objects = folder.objects((), whole_bytes=HEAD_BYTES)
         self._signal_files: set[str] = set()
+        self.unknown: list[str] = []
 
     def segments(self, header: str) -> set[str]:
         """See `Look`; a record whose reading opened no other header has none."""
@@ -239,7 +247,10 @@ class _ObjectLook(Look):
 
     def _recordings_in(self, name: str) -> tuple[str, list[str]]:
         ((_, recordings),) = super().recordings([name])
-        self.objects.drop(self._listed.inside + name)
+        was_refused = self.objects.drop(self._listed.inside + name)
+        if was_refused and Path(name).suffix.casefold() not in SIGNAL_SUFFIXES:
+            self.unknown.append(name)
+            return name, []
         return name, recordings
 
 

@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,7 @@ def test_a_header_leads_nowhere(system: Any, fetched: Fetched, name: str) -> Non
     (found,) = Discovery([ROOT])
     refused = read_recording(found.path, found.root)
     assert isinstance(refused, SkippedRecording)
-    assert refused.reason in {SkipReason.OUTSIDE_FOLDER, SkipReason.BAD_HEADER}
+    assert refused.reason is SkipReason.OUTSIDE_FOLDER
     assert fetched.names == ["rec.hea"] * 2
 
 
@@ -238,6 +239,42 @@ def test_a_store_that_answers_no_more_ends_the_scan_which_goes_on_later(
     summary = scanned(bundle_dir, tmp_path / "out", ROOT).summary
     assert summary.by_status[Status.SCORED] == 9
     assert summary.n_new == 9  # of both runs
+
+
+def test_what_cannot_be_looked_into_is_a_row_and_nothing_of_it_is_gone(
+    system: Any, bundle_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = tmp_path / "records", tmp_path / "out"
+    folder.mkdir()
+    settings = SimulationSettings(Rhythm.SINUS, sampling_rate=400.0)
+    FORMATS["HDF5, CODE-15 %"].write(simulate(settings).recording, folder)
+    (folder / "notes.txt").write_text("no recording")
+    upload(folder, ADDRESS)
+    scanned(bundle_dir, out, ROOT)
+    cat_file = system.cat_file
+
+    def failing(path: str, start: int, end: int) -> object:
+        if path.endswith("written.hdf5"):
+            raise TimeoutError
+        return cat_file(path, start=start, end=end)
+
+    recording, container = f"{ADDRESS}/written.hdf5/70041", f"{ADDRESS}/written.hdf5/"
+    with monkeypatch.context() as patch:
+        patch.setattr(system, "cat_file", failing)
+        for n_new in (1, 0):
+            assert scanned(bundle_dir, out, ROOT).summary.n_new == n_new
+            states = {path: row["status"] for path, row in rows(out).items()}
+            assert states == {recording: Status.SCORED, container: Status.ERROR}
+    scanned(bundle_dir, out, ROOT)
+    assert list(rows(out)) == [recording]
+
+
+def test_only_what_was_written_since_then_is_looked_at(bundle_dir: Path, tmp_path: Path) -> None:
+    upload(recordings(tmp_path / "a", 2, seed=1), ADDRESS)
+    for year, n_scored in ((2999, 0), (2000, 2)):
+        since = datetime(year, 1, 1, tzinfo=UTC)
+        summary = scanned(bundle_dir, tmp_path / "out", ROOT, since=since).summary
+        assert summary.by_status[Status.SCORED] == n_scored
 
 
 def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
