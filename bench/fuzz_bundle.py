@@ -210,6 +210,7 @@ def write_calibration(rng: Random, folder: Path) -> None:
         "concepts": ["AFIB"],
         "threshold": 0.25,
         "criterion": "largest F1",
+        "n_independent": None,
         "threshold_draws": [0.24, 0.26],
         "platt": {"slope": 10.0, "intercept": -4.0},
     }

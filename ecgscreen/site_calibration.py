@@ -22,6 +22,7 @@ FORMAT = "ecgscreen calibration"
 FORMAT_VERSION = 1
 _MAX_BYTES = 256 << 20
 """Two million recordings; more than that is not what `ecgscreen calibrate` wrote."""
+_MOST_INDEPENDENT = 1e7
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}")
 _MAX_SHOWN = 10
 _ADVICE = "make it again with ecgscreen calibrate"
@@ -243,10 +244,11 @@ def _entry(each: dict[str, Any]) -> Calibrated:
     # Files that were made before it was kept have none.
     n_independent = each.get("n_independent")
     if n_independent is not None and not (
-        isinstance(n_independent, float) and math.isfinite(n_independent) and n_independent >= 1
+        isinstance(n_independent, float) and 1 <= n_independent <= _MOST_INDEPENDENT
     ):
         raise ValueError(
-            f"n_independent {n_independent!r} of {each['name']!r}, expected a number from 1"
+            f"n_independent {n_independent!r} of {each['name']!r}, expected a number from 1 to "
+            f"{_MOST_INDEPENDENT:g}"
         )
     platt = each["platt"]
     return Calibrated(

@@ -200,6 +200,7 @@ def beta_cdf(x: ArrayLike, a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
     p, q = np.where(turned, b, a), np.where(turned, a, b)
     inner = (y > 0) & (p > 0) & (q > 0)
     y, p, q = (np.where(inner, each, 0.5) for each in (y, p, q))
+    log_beta = np.where(inner, log_beta, 0.0)
     log_front = p * np.log(y) + q * np.log1p(-y) - log_beta - np.log(p)
     part = np.where(inner, np.exp(log_front) * _fraction(y, p, q), 0.0)
     value = np.where(turned, 1 - part, part)

@@ -45,6 +45,11 @@ def test_one_rate_has_the_interval_of_clopper_and_pearson(k: int, n: int) -> Non
     assert (found.low, found.high) == pytest.approx((known.low, known.high), abs=1e-8)
 
 
+def test_of_a_million_it_is_narrow() -> None:
+    found = promise_interval(900_000, 1_000_000, 1_000_000, 0.9)
+    assert (found.low, found.high) == pytest.approx((0.8992, 0.9008), abs=1e-4)
+
+
 def test_several_thresholds_widen_it() -> None:
     one, several = rate_interval(38, 42), rate_interval([34.0, 38.0, 42.0], 42)
     assert several.low < one.low < one.high < several.high == 1.0
