@@ -48,7 +48,7 @@ FOLDERS = ("ptb-xl", "ptb-xl-zscored")
 MIT_BIH = "mitdb"
 SEEDS, EPOCHS = (0, 1, 2), 40
 MAX_SEEDS = 10
-QUICK_SEEDS, QUICK_EPOCHS = (0,), 12
+QUICK_SEEDS, QUICK_EPOCHS = (0,), 8
 TABLES = {"superclass": "Table 1", "form": "Table 2"}
 PAIRS = (
     ("statement", "supervised"),
