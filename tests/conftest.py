@@ -17,6 +17,11 @@ import pytest
 # each other, and on a busy machine they wait long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# A shell's background job ignores SIGINT, and so would every process that a test starts and
+# interrupts.
+if signal.getsignal(SIGINT) is signal.SIG_IGN:
+    signal.signal(SIGINT, signal.default_int_handler)
+
 DATA_DIR = Path(
     os.environ.get("ECGSCREEN_DATA", Path(__file__).parents[1].parent / "shared" / "data")
 )

@@ -55,8 +55,10 @@ WaitLock = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
 
-def parse_path(text: str) -> Path:
+def parse_path(text: str | Path) -> Path:
     """A path; an empty one is a shell variable that was never set, not the current folder."""
+    if isinstance(text, Path):  # Typer parses defaults too
+        return text
     if not text:
         raise typer.BadParameter("the name is empty")
     if "://" in text:
