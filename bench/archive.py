@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.scan import LABELS, ROOT
-from ecgscreen.discover import Found
+from ecgscreen.found import Found
 from ecgscreen.growing import Growth
 from ecgscreen.recording import LEADS
 from ecgscreen.remake import write_stored

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from bench.explain import NEAR_S, PVC_WORDS, is_found
 from ecgscreen.bundle import Bundle, load_bundle
 from ecgscreen.diagnoses import load_words
-from ecgscreen.discover import Discovery, Found
+from ecgscreen.discover import Discovery
 from ecgscreen.explain.effects import STEP_S, find_effects
+from ecgscreen.found import Found
 from ecgscreen.prompts import embed_list
 from ecgscreen.readers.wfdb_header import read_header
 from ecgscreen.recording import SkippedRecording

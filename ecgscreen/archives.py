@@ -12,7 +12,8 @@ from ecgscreen.readers.base import reason_of
 from ecgscreen.recording import RecordingError, SkippedRecording, SkipReason
 
 if TYPE_CHECKING:
-    from ecgscreen.discover import Discovery, Found
+    from ecgscreen.discover import Discovery
+    from ecgscreen.found import Found
 
 
 def walk_archive(

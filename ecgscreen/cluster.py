@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from ecgscreen.cluster_connection import Connection, Crew, noticing_loss
 from ecgscreen.cluster_worker import ClusterJob, describe, embed_chunk
-from ecgscreen.discover import Found
 from ecgscreen.errors import ClusterError
+from ecgscreen.found import Found
 from ecgscreen.packing import pack_found, unpack_rows
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored

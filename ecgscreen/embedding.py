@@ -13,8 +13,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.discover import Found
 from ecgscreen.errors import EngineError
+from ecgscreen.found import Found
 from ecgscreen.long_recording import LongPreparation, LongRecording
 from ecgscreen.objects.ahead import fetching_ahead
 from ecgscreen.preparation import PreparedRecord, prepare_recordings

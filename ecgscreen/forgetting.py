@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ecgscreen import __version__
-from ecgscreen.discover import shown_name
 from ecgscreen.locate import is_there, path_of
 from ecgscreen.lock import locked
 from ecgscreen.objects.address import spelled
@@ -20,6 +19,7 @@ from ecgscreen.reports.csv import text_cell
 from ecgscreen.results import report_text
 from ecgscreen.run_store import RunStore
 from ecgscreen.screening import Basis, read_basis
+from ecgscreen.shown_names import shown_name
 
 FORGOTTEN = "(forgotten)"
 """In the place of a single recording that was given to a scan as such."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgscreen.discover import Found
 from ecgscreen.errors import UsageError
+from ecgscreen.found import Found
 from ecgscreen.locate import is_there, path_of
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored
@@ -132,7 +132,7 @@ class Growth:
                 on_kept()
 
     def known(self, found: Found) -> IndexedRow | None:
-        """As `ecgscreen.discover.Known` has it."""
+        """As `ecgscreen.found.Known` has it."""
         row = self._index.find(found.name)
         if row is None or row.status is Status.VANISHED or not _is_as_stored(found, row):
             return None

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecgscreen.discover import shown_name
 from ecgscreen.objects.address import is_object, spelled
 from ecgscreen.readers.pieces import Pieces, open_pieces
 from ecgscreen.recording import SkippedRecording, SkipReason
-
-_SPELLED_BYTE = re.compile(r"(\\+)x([0-9a-f]{2})")
+from ecgscreen.shown_names import file_name, shown_name
 
 
 def open_shown(
@@ -23,7 +20,7 @@ def open_shown(
     Parameters
     ----------
     name
-        As `ecgscreen.discover.Found` has it.
+        As `ecgscreen.found.Found` has it.
     roots
         The folders (or single recordings) that were scanned, as they were given; nothing outside
         them is read.
@@ -97,16 +94,3 @@ def is_there(place: Path) -> bool:
 
         return store.is_there(place)
     return os.path.lexists(place)
-
-
-def file_name(shown: str) -> str:
-    """Undo `ecgscreen.discover.shown_name`."""
-    return _SPELLED_BYTE.sub(_as_in_the_file_system, shown)
-
-
-def _as_in_the_file_system(match: re.Match[str]) -> str:
-    backslashes, digits = match.groups()
-    kept = "\\" * (len(backslashes) // 2)
-    if len(backslashes) % 2:  # the last one begins a byte; those before it were doubled
-        return f"{kept}{chr(0xDC00 + int(digits, 16))}"
-    return f"{kept}x{digits}"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ecgscreen.acquired import acquired_text
 from ecgscreen.assessment import assess
-from ecgscreen.discover import Found
+from ecgscreen.found import Found
 from ecgscreen.preprocess import Prepared, PreprocessConfig, preprocess, window_starts
 from ecgscreen.quality import LeadFault, Quality, Remark
 from ecgscreen.readers.base import NO_MEMORY, reason_of

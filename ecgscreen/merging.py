@@ -13,7 +13,6 @@ from shutil import rmtree
 import numpy as np
 
 from ecgscreen import __version__
-from ecgscreen.discover import shown_name
 from ecgscreen.errors import UsageError
 from ecgscreen.lock import locked
 from ecgscreen.objects.address import is_object
@@ -24,6 +23,7 @@ from ecgscreen.results import Status, record_id_of
 from ecgscreen.run_store import RunStore, number_of
 from ecgscreen.screening import SCORING, STORE, Basis, read_basis
 from ecgscreen.shards import StoredRow
+from ecgscreen.shown_names import shown_name
 from ecgscreen.stamp import stamp_digest
 
 CONFLICTS_NAMED = 3

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.discover import Found
+from ecgscreen.found import Found
 from ecgscreen.results import RecordResult
 
 _NAMES = [field.name for field in fields(RecordResult)]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ecgscreen.acquired import acquired_text
 from ecgscreen.assessment import assess, assess_together
-from ecgscreen.discover import Found
+from ecgscreen.found import Found
 from ecgscreen.lead_faults import row_means
 from ecgscreen.limb_leads import MOST_SAMPLES
 from ecgscreen.long_recording import LongRecording, is_announced_long

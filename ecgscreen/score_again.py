@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.bundle import Bundle
-from ecgscreen.discover import Found
 from ecgscreen.embedding import embed_all
 from ecgscreen.errors import EngineError
+from ecgscreen.found import Found
 from ecgscreen.locate import place_of
 from ecgscreen.long_recording import LongRecording
 from ecgscreen.preparation import PreparedRecord, prepare_recording

@@ -22,9 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.calibration import PlattScaling
-from ecgscreen.discover import shown_name
 from ecgscreen.errors import StoreError
-from ecgscreen.locate import file_name, open_shown
+from ecgscreen.locate import open_shown
 from ecgscreen.manifest import REMEDY
 from ecgscreen.objects.address import path_of_text, spelled
 from ecgscreen.pseudonyms import load_pseudonyms
@@ -35,6 +34,7 @@ from ecgscreen.reports import DiagnosisRow, Provenance, Report, RowsOfRun
 from ecgscreen.reports.pseudonymous import pseudonymous, renamed
 from ecgscreen.results import RecordResult, Status
 from ecgscreen.run_store import RunStore, number_of
+from ecgscreen.shown_names import file_name, shown_name
 from engines.base import EngineInfo
 
 STORE = "store"

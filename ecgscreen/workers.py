@@ -18,8 +18,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
 
-from ecgscreen.discover import Found
 from ecgscreen.errors import EcgscreenError, WorkerError
+from ecgscreen.found import Found
 from ecgscreen.objects.ahead import fetch_ahead
 from ecgscreen.packing import PackedRows, pack_rows, unpack_rows
 from ecgscreen.preparation import PreparedRecord

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from ecgscreen.discover import Found
+from ecgscreen.found import Found
 from ecgscreen.results import RecordResult
 
 RECORDS_AHEAD = 64

@@ -13,18 +13,16 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecgscreen.discover import (
+from ecgscreen.folder_listing import (
     HEADER_SUFFIX,
     SIGNAL_SUFFIXES,
     Entry,
     FolderListing,
-    Found,
-    Known,
     Look,
     PlainEntry,
     in_file,
-    shown_name,
 )
+from ecgscreen.found import Found, Known
 from ecgscreen.objects.address import spelled
 from ecgscreen.objects.held import WHOLE_BYTES, HeldObjects
 from ecgscreen.objects.store import Listing, look_at_root
@@ -32,6 +30,7 @@ from ecgscreen.readers.base import reason_of
 from ecgscreen.readers.formats import HEAD_BYTES
 from ecgscreen.recording import SkippedRecording, SkipReason
 from ecgscreen.results import Status
+from ecgscreen.shown_names import shown_name
 from ecgscreen.stamp import FileStamp
 
 if TYPE_CHECKING:

@@ -70,7 +70,7 @@ class OpenedFiles:
         Parameters
         ----------
         listed
-            `ecgscreen.discover.Found.files`.
+            `ecgscreen.found.Found.files`.
         root
             The folder given to the scan; names are relative to it.
         """

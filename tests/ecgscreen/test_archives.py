@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgscreen.discover import Discovery, Found
+from ecgscreen.discover import Discovery
+from ecgscreen.found import Found
 from ecgscreen.locate import open_shown
 from ecgscreen.readers import archive_files, archive_listing, read_recording
 from ecgscreen.readers.archives import archived, is_archive

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ecgscreen.discover import Discovery, Found, shown_name
+from ecgscreen.discover import Discovery
+from ecgscreen.found import Found
 from ecgscreen.recording import SkipReason
+from ecgscreen.shown_names import shown_name
 
 
 def make(folder: Path, *names: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ecgscreen import long_recording
-from ecgscreen.discover import Found
+from ecgscreen.found import Found
 from ecgscreen.long_recording import LongPreparation, LongRecording, is_announced_long
 from ecgscreen.preprocess import PreprocessConfig, preprocess
 from ecgscreen.readers import pieces as pieces_module

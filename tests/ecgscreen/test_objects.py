@@ -18,8 +18,9 @@ import pytest
 from ecgscreen import __version__
 from ecgscreen.bundle import load_bundle
 from ecgscreen.cluster_worker import ClusterJob, embed_chunk
-from ecgscreen.discover import Discovery, Found
+from ecgscreen.discover import Discovery
 from ecgscreen.errors import MissingExtraError, ObjectStoreLostError, UsageError
+from ecgscreen.found import Found
 from ecgscreen.locate import open_shown
 from ecgscreen.merging import merge
 from ecgscreen.objects import held, outage, store

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from ecgscreen.assessment import assess
-from ecgscreen.discover import Discovery, Found
+from ecgscreen.discover import Discovery
+from ecgscreen.found import Found
 from ecgscreen.long_recording import LongRecording
 from ecgscreen.preparation import PreparedRecord, prepare_recording, prepare_recordings
 from ecgscreen.preprocess import PreprocessConfig, preprocess

@@ -23,9 +23,10 @@ import pytest
 from ecgscreen import __version__, workers
 from ecgscreen.bundle import load_bundle
 from ecgscreen.cluster_worker import ClusterJob, Embedding
-from ecgscreen.discover import Discovery, Found
+from ecgscreen.discover import Discovery
 from ecgscreen.embedding import FEW, EmbedderHere, EmbedderInWorkers, Preparing
 from ecgscreen.errors import EngineError, ExitCode, WorkerError
+from ecgscreen.found import Found
 from ecgscreen.long_recording import LongRecording
 from ecgscreen.manifest import read_manifest
 from ecgscreen.packing import PackedRows, unpack_rows

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.discover import Discovery, Found
+from ecgscreen.discover import Discovery
 from ecgscreen.errors import UsageError
+from ecgscreen.found import Found
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.readers.files import InsideFile
 from ecgscreen.readers.wfdb_header import read_header

@@ -13,10 +13,10 @@ from pathlib import Path
 import h5py
 import pytest
 
-from ecgscreen.discover import shown_name
 from ecgscreen.errors import ExitCode
 from ecgscreen.recording import SkipReason
 from ecgscreen.scan import ScanOptions, scan
+from ecgscreen.shown_names import shown_name
 from tests.ecgscreen.hostile.conftest import HEALTHY, write_healthy
 from tests.ecgscreen.hostile.run_cli import run_cli
 

@@ -1,0 +1,290 @@
+"""What the files of a folder are: recordings, parts of them, folders, or none of these."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecgscreen.found import Found
+from ecgscreen.readers.archives import is_archive
+from ecgscreen.readers.base import reason_of
+from ecgscreen.readers.by_content import EXPECTED, recordings_in
+from ecgscreen.readers.side_car import SUFFIX as SIDE_CAR_SUFFIX
+from ecgscreen.readers.tables import TABLE_SUFFIXES
+from ecgscreen.readers.wfdb_files import named_in_header, segments_in_header
+from ecgscreen.recording import SkippedRecording, SkipReason
+from ecgscreen.shown_names import shown_name
+from ecgscreen.stamp import FileStamp
+
+HEADER_SUFFIX = ".hea"
+"""Of the file that names a WFDB record."""
+
+SIGNAL_SUFFIXES = frozenset({".dat", ".mat"})
+"""Files that hold samples and are nothing without a header that names them."""
+
+_NO_HEADER = (SkipReason.NO_HEADER, "no header of the folder names it, expected a .hea")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a folder holds: a recording, a problem, or a folder.
+
+    Attributes
+    ----------
+    name
+        In the folder; of an archive it ends in a slash.
+    shown
+        See `shown_name`; of a folder, too, it ends in a slash.
+    problem
+        As `Found` has it.
+    files
+        The names of those that a recording consists of.
+    is_folder, is_archive
+        What it is.
+    """
+
+    name: str
+    shown: str
+    problem: SkippedRecording | None
+    files: tuple[str, ...] = ()
+    is_folder: bool = False
+    is_archive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlainEntry:
+    """An entry of a folder, as `os.DirEntry` has it, where there are no links.
+
+    Attributes
+    ----------
+    name, path
+        Of the entry.
+    is_folder
+        Else it is a plain file.
+    """
+
+    name: str
+    path: str
+    is_folder: bool
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:  # noqa: ARG002 - as there
+        """Whether it is a folder."""
+        return self.is_folder
+
+    def is_file(self) -> bool:
+        """Whether it is a plain file."""
+        return not self.is_folder
+
+    def is_symlink(self) -> bool:
+        """Say no."""
+        return False
+
+
+class Look:
+    """Opens files of a folder as far as it takes to sort it.
+
+    Parameters
+    ----------
+    folder, root
+        The folder, and the one given.
+    """
+
+    def __init__(self, folder: str, root: Path) -> None:
+        self.folder = folder
+        self.root = root
+
+    def segments(self, header: str) -> set[str]:
+        """As `segments_in_header`, of a header without a signal file of its name."""
+        return segments_in_header(f"{self.folder}/{header}", self.root)
+
+    def named(self, signals: set[str], headers: Mapping[str, Sequence[str]]) -> set[str]:
+        """Give those of some signal files that headers name; these with their files."""
+        named: set[str] = set()
+        for header in headers if signals else ():
+            named |= signals & named_in_header(f"{self.folder}/{header}", self.root)
+        return named
+
+    def recordings(self, names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+        """Give for each file its name, and `recordings_in` it."""
+        for name in names:
+            yield name, recordings_in(f"{self.folder}/{name}", self.root)
+
+
+class FolderListing:
+    """One folder while it is sorted into recordings, signal files, folders and the rest."""
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._folder = look.folder
+        self._root = look.root
+        self._headers: set[str] = set()
+        self._header_stems: set[str] = set()
+        self._signals: set[str] = set()
+        self._others: set[str] = set()
+        self._entries: list[Entry] = []
+        self._n_ignored = 0
+
+    def add(self, entry: os.DirEntry[str] | PlainEntry) -> None:
+        """Take an entry."""
+        name = entry.name
+        stem, suffix = _split(name)
+        is_recording = suffix == HEADER_SUFFIX
+        if name.startswith("."):
+            self._n_ignored += 1
+            return
+        if is_recording:
+            self._header_stems.add(stem)
+        if entry.is_dir(follow_symlinks=False):
+            if is_recording:
+                self._problem(name, SkipReason.NOT_A_FILE, "it is a folder, expected a file")
+            else:
+                self._entries.append(Entry(name, shown_name(name) + "/", None, is_folder=True))
+        elif suffix in SIGNAL_SUFFIXES:
+            self._signals.add(name)
+        elif is_archive(name):
+            shown = shown_name(name) + "/"  # a folder, to be in order
+            self._entries.append(Entry(name + "/", shown, None, (name,), is_archive=True))
+        elif not is_recording:
+            self._others.add(name)
+        elif entry.is_symlink() and (problem := _link_problem(entry.path, self._root)):
+            self._problem(name, *problem)
+        elif not entry.is_file():
+            self._problem(
+                name, SkipReason.NOT_A_FILE, "it is a pipe, a socket or a device, expected a file"
+            )
+        else:
+            self._headers.add(name)
+
+    def entries(self) -> tuple[list[Entry], int]:
+        """What was found, sorted, and the number of files that are no recordings."""
+        signals: dict[str, list[str]] = {}
+        for name in sorted(self._signals):
+            signals.setdefault(_split(name)[0], []).append(name)
+        files_of = {name: (name, *signals.get(_split(name)[0], ())) for name in self._headers}
+        for name in self._headers - self._segments(files_of):
+            files = files_of[name]
+            self._entries.append(Entry(name, shown_name(name), None, files))
+        tables = {name for name in self._others if self._has_side_car(name)}
+        for name in tables:
+            self._add_recordings(name, [""], _split(name)[0] + SIDE_CAR_SUFFIX)
+        side_cars = {_split(name)[0] + SIDE_CAR_SUFFIX for name in tables}
+        for name, recordings in self._look.recordings(self._others - tables - side_cars):
+            self._n_ignored += not recordings
+            self._add_recordings(name, recordings)
+        # Devices call files of other formats .dat, too.
+        for name, recordings in self._look.recordings(self._orphans(files_of)):
+            if recordings:
+                self._add_recordings(name, recordings)
+                continue
+            path = f"{self._folder}/{name}"
+            link_problem = _link_problem(path, self._root) if Path(path).is_symlink() else None
+            self._problem(name, *(link_problem or _NO_HEADER))
+        # A folder's name ends in a slash, hence this is the order of whole paths too.
+        self._entries.sort(key=lambda entry: entry.shown.encode())
+        return self._entries, self._n_ignored
+
+    def _has_side_car(self, name: str) -> bool:
+        stem, suffix = _split(name)
+        return suffix in TABLE_SUFFIXES and stem + SIDE_CAR_SUFFIX in self._others
+
+    def _add_recordings(self, name: str, recordings: list[str], *others: str) -> None:
+        for member in recordings:
+            full_name = f"{name}/{member}" if member else name
+            self._entries.append(Entry(full_name, shown_name(full_name), None, (name, *others)))
+
+    def _problem(self, name: str, reason: SkipReason, detail: str) -> None:
+        problem = SkippedRecording(Path(f"{self._folder}/{name}"), reason, detail)
+        self._entries.append(Entry(name, shown_name(name), problem, (name,)))
+
+    def _segments(self, files_of: Mapping[str, Sequence[str]]) -> set[str]:
+        """Headers that are segments of a multi-segment record, which is the recording.
+
+        The header of such a record has no signal file of its own, so that in a folder of
+        ordinary records no header is opened here.
+        """
+        segments: set[str] = set()
+        with_segments: set[str] = set()
+        for name, files in files_of.items():
+            if len(files) == 1:
+                named = self._look.segments(name)
+                if named:
+                    with_segments.add(name)
+                    segments |= named
+        # A record with segments is no segment: of two that name each other none would be left.
+        return segments - with_segments
+
+    def _orphans(self, files_of: Mapping[str, Sequence[str]]) -> set[str]:
+        """Signal files that no header of the folder names."""
+        orphans = {name for name in self._signals if _split(name)[0] not in self._header_stems}
+        named = self._look.named(orphans, files_of)
+        # A header may name what is no signal file, but a recording of another format.
+        return orphans - {one for one, inside in self._look.recordings(named) if not inside}
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Stem and suffix; building a `Path` for each would double the time of the walk."""
+    stem, dot, suffix = name.rpartition(".")
+    return stem, (dot + suffix).casefold()
+
+
+def list_folder(folder: str, root: Path) -> tuple[list[Entry], int] | SkippedRecording:
+    """Sort a folder's entries, and count the files that are no recordings; or say why not.
+
+    Parameters
+    ----------
+    folder, root
+        The folder, and the one given, to which reading is confined.
+    """
+    listing = FolderListing(Look(folder, root))
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                listing.add(entry)
+    except OSError as error:
+        reason, detail = reason_of(error)
+        return SkippedRecording(Path(folder), reason, f"the folder: {detail}")
+    return listing.entries()
+
+
+def _link_problem(path: str, root: Path) -> tuple[SkipReason, str] | None:
+    try:
+        target = Path(path).resolve(strict=True)
+    except (OSError, RuntimeError):  # RuntimeError: a loop of links, before Python 3.13
+        return SkipReason.NOT_A_FILE, "it is a symbolic link to nothing, expected a file"
+    if not target.is_relative_to(root.resolve()):
+        return SkipReason.OUTSIDE_FOLDER, "a symbolic link leads out of the folder given"
+    if target.is_dir():
+        return SkipReason.NOT_A_FILE, "it is a folder, expected a file"
+    return None
+
+
+def in_file(path: Path, name: str, files: tuple[FileStamp, ...]) -> Iterator[Found]:
+    """Say what a single file that was given holds.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        As `Found` has it.
+    files
+        Its stamp.
+    """
+    suffix = _split(path.name)[1]
+    root = path.parent
+    if suffix == HEADER_SUFFIX or suffix in TABLE_SUFFIXES:
+        yield Found(path, root, name, None, files)
+    elif recordings := recordings_in(str(path), root):
+        for member in recordings:
+            if member:
+                yield Found(path / member, root, f"{name}/{shown_name(member)}", None, files)
+            else:
+                yield Found(path, root, name, None, files)
+    elif suffix in SIGNAL_SUFFIXES:
+        problem = SkippedRecording(path, SkipReason.NO_HEADER, f"a signal file, {EXPECTED}")
+        yield Found(path, root, name, problem, files)
+    else:
+        problem = SkippedRecording(path, SkipReason.UNSUPPORTED, EXPECTED)
+        yield Found(path, root, name, problem, files)
