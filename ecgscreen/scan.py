@@ -218,26 +218,31 @@ def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
         reference_scores=None if reference is None else score(reference, prompts.directions),
     )
     with ExitStack() as stack:
-        embedder = stack.enter_context(_embedder(options, bundle))
-        with storing(options.out):
-            make_private_folder(options.out)
-        stack.enter_context(locked(options.out, options.wait_lock_s))
-        store = open_store(options.out / STORE, basis, rescore=options.rescore, fresh=options.fresh)
-        if options.rescore:  # the rows are of the folders that were scanned
-            stored = read_basis(store)
-            basis = replace(basis, roots=stored.roots, working_directory=stored.working_directory)
-        run = run_entry(
-            "scan",
-            __version__,
-            _arguments(options),
-            started,
-            None if embedder is None else embedder.info,
-            _why(options),
-        )
-        store.begin(basis.to_json(), run, {SCORING: scoring.encode()})
-        listener.started(store)
-        if embedder is not None:
-            _grow(store, embedder, basis, options, listener)
+        with _embedder(options, bundle) as embedder:
+            with storing(options.out):
+                make_private_folder(options.out)
+            stack.enter_context(locked(options.out, options.wait_lock_s))
+            store = open_store(
+                options.out / STORE, basis, rescore=options.rescore, fresh=options.fresh
+            )
+            if options.rescore:  # the rows are of the folders that were scanned
+                stored = read_basis(store)
+                basis = replace(
+                    basis, roots=stored.roots, working_directory=stored.working_directory
+                )
+            run = run_entry(
+                "scan",
+                __version__,
+                _arguments(options),
+                started,
+                None if embedder is None else embedder.info,
+                _why(options),
+            )
+            store.begin(basis.to_json(), run, {SCORING: scoring.encode()})
+            listener.started(store)
+            if embedder is not None:
+                _grow(store, embedder, basis, options, listener)
+        # What embedded has ended, and its memory is free for the reports.
         store.update_run(ended_utc=datetime.now(UTC).isoformat())
         # Not even for the strips: who scores again may be where the recordings are not.
         report = stored_report(store, None if options.rescore else reader_of(basis))

@@ -7,7 +7,9 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -20,6 +22,7 @@ from ecgscreen.errors import EngineError, ExitCode, LabelListError, UsageError
 from ecgscreen.preparation import PreparedRecord
 from ecgscreen.preprocess import Prepared
 from ecgscreen.recording import LEADS, SkipReason
+from ecgscreen.reports import RunSummary, write_reports
 from ecgscreen.results import RecordResult, Status, not_scored
 from ecgscreen.scan import Listener, ScanOptions, ScanResult, scan
 from ecgscreen.scoring import quantise_directions, record_embedding, score
@@ -142,6 +145,21 @@ def test_how_it_is_run_changes_nothing(
     assert found.csv == reference[1].csv
     assert found.arrays == reference[1].arrays
     assert "scores" in found.arrays
+
+
+def test_workers_have_ended_when_the_reports_are_written(
+    folder: Path, bundle_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_workers: list[int] = []
+
+    def write_counting(*arguments: Any, **options: Any) -> RunSummary:
+        n_workers.append(len(active_children()))
+        return write_reports(*arguments, **options)
+
+    monkeypatch.setattr("ecgscreen.scan.write_reports", write_counting)
+    listener = Listener(done=lambda _result: n_workers.append(len(active_children())))
+    scan(replace(options(bundle_dir, tmp_path / "out", folder), workers=2), listener)
+    assert n_workers == [2] * (N_GOOD + N_FAULTY) + [0]
 
 
 def test_the_order_of_folders_and_of_files_changes_nothing(
