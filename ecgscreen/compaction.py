@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ecgscreen.manifest import ShardEntry
+from ecgscreen.next_shard import in_shards
 from ecgscreen.row_index import RowIndex
-from ecgscreen.shards import StoredRow
+from ecgscreen.shards import RowColumns, StoredRow, columns_of
+from ecgscreen.stored_rows import StoredRows
 
 MOST_SMALL_SHARDS = 32
 """More of them are joined: a year of quiet nights is not hundreds of files."""
@@ -46,17 +48,36 @@ def worth_rewriting(index: RowIndex, shards: Sequence[ShardEntry]) -> frozenset[
     return frozenset(np.flatnonzero(worth).tolist())
 
 
-def in_shards(
-    rows: Iterable[StoredRow], most_records: int, most_windows: int
-) -> Iterator[list[StoredRow]]:
-    """Cut rows into what goes into a shard."""
-    shard: list[StoredRow] = []
-    n_windows = 0
-    for row in rows:
-        shard.append(row)
-        n_windows += row.result.n_windows
-        if len(shard) >= most_records or n_windows >= most_windows:
-            yield shard
-            shard, n_windows = [], 0
-    if shard:
-        yield shard
+def rewritten(
+    stored: StoredRows,
+    shards: tuple[ShardEntry, ...],
+    write_shard: Callable[[list[StoredRow], RowColumns, int], ShardEntry],
+) -> tuple[ShardEntry, ...]:
+    """Write again what is worth it; the shards that it is taken from stay where they are.
+
+    Parameters
+    ----------
+    stored
+        All rows.
+    shards
+        That hold them.
+    write_shard
+        Writes one of some rows, given its number.
+
+    Returns
+    -------
+    The shards that count from now on: `shards` themselves if nothing is worth it.
+    """
+    worth = worth_rewriting(stored.index, shards)
+    if not worth:
+        return shards
+    kept = [entry for number, entry in enumerate(shards) if number not in worth]
+    first_rows, live = stored.index.first_rows, stored.index.live
+    shard_of = np.searchsorted(first_rows, live, "right") - 1
+    rows = stored.iter_rows(live[np.isin(shard_of, list(worth))])
+    # Rows that count have no later ones of their path: behind the others, they still count.
+    written = [
+        write_shard(part, columns_of(part), len(shards) + number)
+        for number, part in enumerate(in_shards(rows))
+    ]
+    return (*kept, *written)

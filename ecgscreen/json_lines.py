@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from ecgscreen.manifest import number_of
 from ecgscreen.publish import JsonValue, json_line
 from ecgscreen.reports import ROW_REPORTS
 from ecgscreen.reports.json_summary import summary_document
 from ecgscreen.results import RecordResult
-from ecgscreen.run_store import RunStore, number_of
+from ecgscreen.run_store import RunStore
 from ecgscreen.scan import ScanResult
 
 

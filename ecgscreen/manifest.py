@@ -18,7 +18,6 @@ FORMAT_VERSION = 2
 
 REMEDY = "Restore the folder from a backup, or scan everything anew with --fresh."
 
-
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -127,6 +126,35 @@ def read_manifest(path: Path) -> Manifest:
     except (AttributeError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{path}: is no manifest of a run store ({error})", REMEDY) from error
     return manifest
+
+
+def number_of(run: Mapping[str, JsonValue]) -> int:
+    """Return the number of a run of `Manifest.runs`.
+
+    Raises
+    ------
+    StoreError
+        If it is no whole number.
+    """
+    number = run["number"]
+    if not isinstance(number, int):
+        raise StoreError(f"a run of number {number!r}, expected a whole number")
+    return number
+
+
+def entry_of(what: str, content: bytes) -> FileEntry:
+    """Return the entry of a file with this content.
+
+    Parameters
+    ----------
+    what
+        Begins its name; the hash that ends it keeps a new run from overwriting a file of the
+        last one.
+    content
+        The whole file.
+    """
+    sha256 = hashlib.sha256(content).hexdigest()
+    return FileEntry(f"{what}-{sha256[:12]}.npz", sha256, len(content))
 
 
 def read_checked(folder: Path, entry: FileEntry) -> bytes:

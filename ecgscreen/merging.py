@@ -15,12 +15,13 @@ import numpy as np
 from ecgscreen import __version__
 from ecgscreen.errors import UsageError
 from ecgscreen.lock import locked
+from ecgscreen.manifest import number_of
 from ecgscreen.objects.address import is_object
 from ecgscreen.publish import JsonValue, make_private_folder, storing
 from ecgscreen.remake import open_screening, write_stored
 from ecgscreen.reports import Provenance, RunSummary
 from ecgscreen.results import Status, record_id_of
-from ecgscreen.run_store import RunStore, number_of
+from ecgscreen.run_store import RunStore
 from ecgscreen.screening import SCORING, STORE, Basis, read_basis
 from ecgscreen.shards import StoredRow
 from ecgscreen.shown_names import shown_name

@@ -14,8 +14,9 @@ from pathlib import Path
 from types import TracebackType
 
 from ecgscreen.errors import EcgscreenError, ExitCode, NotScoredError, UsageError
+from ecgscreen.manifest import number_of
 from ecgscreen.results import RecordResult, Status, printable
-from ecgscreen.run_store import RunStore, number_of
+from ecgscreen.run_store import RunStore
 from ecgscreen.scan import ScanResult
 
 PROGRESS_SECONDS = 60.0

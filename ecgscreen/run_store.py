@@ -16,7 +16,6 @@ an interrupted run is gone on with.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -24,9 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgscreen.compaction import in_shards, worth_rewriting
+from ecgscreen.compaction import rewritten
 from ecgscreen.errors import StoreError
-from ecgscreen.manifest import FileEntry, Manifest, ShardEntry, read_manifest
+from ecgscreen.manifest import Manifest, ShardEntry, entry_of, number_of, read_manifest
+from ecgscreen.next_shard import NextShard
 from ecgscreen.publish import (
     JsonValue,
     make_private_folder,
@@ -41,11 +41,6 @@ from ecgscreen.stored_rows import StoredRows
 
 MANIFEST = "manifest.json"
 NEXT_MANIFEST = "manifest.next.json"
-
-SHARD_RECORDS = 1_000
-SHARD_SECONDS = 60.0
-SHARD_WINDOWS = 16_384
-"""Bounds a shard of long recordings: 4 MB of embeddings with D = 128."""
 
 RUNS_KEPT = 30
 """Runs that the manifest remembers even if no row is of theirs."""
@@ -72,10 +67,7 @@ class RunStore(StoredRows):
     ) -> None:
         super().__init__(folder, manifest)
         self._writable = False
-        self._clock = clock
-        self._pending: list[StoredRow] = []
-        self._pending_windows = 0
-        self._pending_since = 0.0
+        self._pending = NextShard(clock)
         self._embedding_size = 0
 
     @classmethod
@@ -169,8 +161,7 @@ class RunStore(StoredRows):
             make_private_folder(self.folder)
             remove_leftovers(self.folder)
             for what, content in (attachments or {}).items():
-                sha256 = hashlib.sha256(content).hexdigest()
-                entry = FileEntry(f"{what}-{sha256[:12]}.npz", sha256, len(content))
+                entry = entry_of(what, content)
                 publish_bytes(self.folder / entry.name, content)
                 entries[what] = entry
             self._manifest = replace(
@@ -221,7 +212,8 @@ class RunStore(StoredRows):
                     f"{self._embedding_size}"
                 )
             self._embedding_size = size
-        self._add(self._row(result, run, made_s))
+        if self._pending.add(self._row(result, run, made_s)):
+            self.flush()
 
     def remove(self, path: str) -> None:
         """Take a path out of the store; `finish` removes what the shards hold of it.
@@ -232,7 +224,8 @@ class RunStore(StoredRows):
             As `append`.
         """
         row = self._row(not_scored(path, Status.VANISHED, ""), None, None)
-        self._add(replace(row, removed=True))
+        if self._pending.add(replace(row, removed=True)):
+            self.flush()
 
     def flush(self) -> None:
         """Write what was added since the last shard as a shard of its own.
@@ -242,10 +235,11 @@ class RunStore(StoredRows):
         StoreError
             If it cannot be written; what was added stays pending.
         """
-        if not self._pending:
+        rows = self._pending.rows
+        if not rows:
             return
-        columns = columns_of(self._pending)
-        entry = self._write_shard(self._pending, columns, len(self._manifest.shards))
+        columns = columns_of(rows)
+        entry = self._write_shard(rows, columns, len(self._manifest.shards))
         manifest = self._manifest.with_shard(entry)
         with storing(self.folder / NEXT_MANIFEST):
             manifest.write(self.folder / NEXT_MANIFEST)
@@ -254,7 +248,6 @@ class RunStore(StoredRows):
         self._manifest = manifest
         self._index = None
         self._pending.clear()
-        self._pending_windows = 0
 
     def finish(self) -> None:
         """End the run: its results take the place of the last run's, whose files are removed.
@@ -285,57 +278,23 @@ class RunStore(StoredRows):
             time.time() if made_s is None else made_s,
         )
 
-    def _add(self, row: StoredRow) -> None:
-        now = self._clock()
-        if not self._pending:
-            self._pending_since = now
-        self._pending.append(row)
-        self._pending_windows += row.result.n_windows
-        if (
-            len(self._pending) >= SHARD_RECORDS
-            or self._pending_windows >= SHARD_WINDOWS
-            or now - self._pending_since >= SHARD_SECONDS
-        ):
-            self.flush()
-
     def _write_shard(self, rows: list[StoredRow], columns: RowColumns, number: int) -> ShardEntry:
         content = encode_shard(rows, columns)
-        sha256 = hashlib.sha256(content).hexdigest()
-        # The hash in the name keeps a new run from overwriting a shard of the last one.
-        name = f"shard-{number:06d}-{sha256[:12]}.npz"
-        with storing(self.folder / name):
-            publish_bytes(self.folder / name, content)
-        return ShardEntry(name, sha256, len(content), len(rows))
+        entry = entry_of(f"shard-{number:06d}", content)
+        with storing(self.folder / entry.name):
+            publish_bytes(self.folder / entry.name, content)
+        return ShardEntry(entry.name, entry.sha256, entry.size, len(rows))
 
     def _compact(self) -> None:
         """Write again what is worth it; the shards that it is taken from stay where they are."""
-        shards = self._manifest.shards
-        rewritten = worth_rewriting(self.index, shards)
-        self._manifest = replace(self._manifest, runs=self._runs_kept())
-        if not rewritten:
-            return
-        kept = [entry for number, entry in enumerate(shards) if number not in rewritten]
-        first_rows, live = self.index.first_rows, self.index.live
-        shard_of = np.searchsorted(first_rows, live, "right") - 1
-        rows = self.iter_rows(live[np.isin(shard_of, list(rewritten))])
-        # Rows that count have no later ones of their path: behind the others, they still count.
-        written = [
-            self._write_shard(part, columns_of(part), len(shards) + number)
-            for number, part in enumerate(in_shards(rows, SHARD_RECORDS, SHARD_WINDOWS))
-        ]
-        self._manifest = replace(self._manifest, shards=(*kept, *written))
-        self._columns.clear()
-        self._index = None
+        before = self._manifest.shards
+        shards = rewritten(self, before, self._write_shard)
+        self._manifest = replace(self._manifest, shards=shards, runs=self._runs_kept())
+        if shards != before:
+            self._columns.clear()
+            self._index = None
 
     def _runs_kept(self) -> tuple[Mapping[str, JsonValue], ...]:
         with_rows = set(np.unique(self.index.runs[self.index.live]).tolist())
         last = self.runs[-RUNS_KEPT:]
         return tuple(run for run in self.runs if number_of(run) in with_rows or run in last)
-
-
-def number_of(run: Mapping[str, JsonValue]) -> int:
-    """Return the number of a run of `RunStore.runs`."""
-    number = run["number"]
-    if not isinstance(number, int):
-        raise StoreError(f"a run of number {number!r}, expected a whole number")
-    return number

@@ -18,10 +18,11 @@ from ecgscreen.errors import EngineError
 from ecgscreen.found import Found
 from ecgscreen.locate import place_of
 from ecgscreen.long_recording import LongRecording
+from ecgscreen.manifest import number_of
 from ecgscreen.preparation import PreparedRecord, prepare_recording
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored
-from ecgscreen.run_store import RunStore, number_of
+from ecgscreen.run_store import RunStore
 from ecgscreen.scoring import record_embedding, score
 from ecgscreen.screening import Basis, read_scoring
 from ecgscreen.shards import StoredRow

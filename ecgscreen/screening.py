@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ecgscreen.calibration import PlattScaling
 from ecgscreen.errors import StoreError
 from ecgscreen.locate import open_shown
-from ecgscreen.manifest import REMEDY
+from ecgscreen.manifest import REMEDY, number_of
 from ecgscreen.objects.address import path_of_text, spelled
 from ecgscreen.pseudonyms import load_pseudonyms
 from ecgscreen.publish import JsonValue
@@ -33,7 +33,7 @@ from ecgscreen.recording import SkippedRecording
 from ecgscreen.reports import DiagnosisRow, Provenance, Report, RowsOfRun
 from ecgscreen.reports.pseudonymous import pseudonymous, renamed
 from ecgscreen.results import RecordResult, Status
-from ecgscreen.run_store import RunStore, number_of
+from ecgscreen.run_store import RunStore
 from ecgscreen.shown_names import file_name, shown_name
 from engines.base import EngineInfo
 

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ecgscreen import run_store
+from ecgscreen import next_shard
 from ecgscreen.errors import ExitCode, StoreError
 from ecgscreen.scan import ScanOptions, scan
 from ecgscreen.simulate import write_dataset
@@ -76,13 +76,13 @@ def copy_if_missing(source: str, target: str) -> None:
 @contextmanager
 def small_shards() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_store, "SHARD_RECORDS", 2)
+        patch.setattr(next_shard, "SHARD_RECORDS", 2)
         yield
 
 
 @pytest.fixture(autouse=True)
 def shards_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_store, "SHARD_RECORDS", 2)
+    monkeypatch.setattr(next_shard, "SHARD_RECORDS", 2)
 
 
 def content_of(out: Path) -> dict[str, bytes]:

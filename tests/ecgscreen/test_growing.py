@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecgscreen import run_store
+from ecgscreen import next_shard
 from ecgscreen.errors import ExitCode, LockedError, NotScoredError, StoreError, UsageError
 from ecgscreen.results import RecordResult, Status
 from ecgscreen.run_store import MANIFEST, NEXT_MANIFEST, RunStore
@@ -252,7 +252,7 @@ def stopped_after(n: int) -> Listener:
 def test_an_interrupted_run_is_gone_on_with(
     night: Night, bundle_dir: Path, records: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    monkeypatch.setattr(run_store, "SHARD_RECORDS", 3)
+    monkeypatch.setattr(next_shard, "SHARD_RECORDS", 3)
     with pytest.raises(StopError):
         scan(night.options, stopped_after(after))
     assert not (night.out / "report.csv").exists()

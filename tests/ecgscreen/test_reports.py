@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ecgscreen import run_store, stored_rows
+from ecgscreen import next_shard, stored_rows
 from ecgscreen.errors import ExitCode, StoreError
 from ecgscreen.reports import DiagnosisRow, Report, RunSummary, write_reports
 from ecgscreen.scoring import flags, score
@@ -134,7 +134,7 @@ def test_reports_that_fail_leave_the_old_ones_whole(
     write_reports(make_report(tmp_path, RESULTS[:2]), tmp_path)
     before = contents(tmp_path)
     assert sorted(before) == ["report.csv", "report.h5", "report.html", "run.json", "summary.json"]
-    monkeypatch.setattr(run_store, "SHARD_RECORDS", 3)
+    monkeypatch.setattr(next_shard, "SHARD_RECORDS", 3)
     monkeypatch.setattr(stored_rows, "BLOCK_RECORDS", 3)
     report = make_report(tmp_path, RESULTS)
     real = report.store.iter_sorted

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecgscreen import run_store, stored_rows
+from ecgscreen import next_shard, stored_rows
 from ecgscreen.errors import StoreError
 from ecgscreen.manifest import read_manifest
 from ecgscreen.publish import JsonValue
@@ -94,7 +94,7 @@ def test_a_run_without_recordings_is_a_store(tmp_path: Path) -> None:
 def test_sorted_by_path_whatever_the_order_of_arrival(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_store, "SHARD_RECORDS", 7)
+    monkeypatch.setattr(next_shard, "SHARD_RECORDS", 7)
     monkeypatch.setattr(stored_rows, "BLOCK_RECORDS", 5)
     results = [*AWKWARD, *(scored(f"r/{i:03d}.hea", seed=i) for i in range(50))]
     results += [scored("a\\xff"), scored(os.fsdecode(b"a\xff"), seed=3)]  # reports show them alike

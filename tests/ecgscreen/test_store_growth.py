@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgscreen import compaction, run_store
+from ecgscreen import compaction, next_shard
 from ecgscreen.errors import StoreError
+from ecgscreen.manifest import number_of
 from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
 from ecgscreen.row_index import RowIndex
-from ecgscreen.run_store import MANIFEST, NEXT_MANIFEST, RUNS_KEPT, RunStore, number_of
+from ecgscreen.run_store import MANIFEST, NEXT_MANIFEST, RUNS_KEPT, RunStore
 from ecgscreen.shards import RowColumns
 from ecgscreen.stamp import FileStamp, path_key, stamp_digest
 
@@ -239,7 +240,7 @@ def test_whatever_order_of_writing_and_removing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Against a dictionary, over nights of random length, some of them interrupted."""
-    monkeypatch.setattr(run_store, "SHARD_RECORDS", 4)
+    monkeypatch.setattr(next_shard, "SHARD_RECORDS", 4)
     monkeypatch.setattr(compaction, "MOST_SMALL_SHARDS", 6)
     chance = random.Random(7)
     expected: dict[str, str] = {}
