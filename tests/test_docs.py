@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
-import signal
 import tomllib
 from collections.abc import Iterator
 from itertools import chain
@@ -19,7 +17,7 @@ from packaging.requirements import Requirement
 from typer.testing import CliRunner
 
 from ecgscreen import __version__
-from ecgscreen.cli import app, main
+from ecgscreen.cli import app
 from ecgscreen.commands.lazy import LazyCommand
 from ecgscreen.compare import html as compare_html
 from ecgscreen.errors import ExitCode
@@ -36,12 +34,12 @@ from ecgscreen.results import Status
 from ecgscreen.vocabulary import load_vocabulary
 
 ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 DOCUMENTS = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "MODEL_CARD.md"),
-    *("docs/reports.md", "docs/nightly.md", "docs/reliability.md"),
-    *("docs/quickstart.md", "docs/limits.md"),
+    *(f"docs/{page.name}" for page in PAGES),
 )
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -62,7 +60,7 @@ def shell_lines(text: str) -> list[str]:
 
 def commands(program: str) -> list[list[str]]:
     """The arguments of every call of a program in the README, in CONTRIBUTING and in docs."""
-    pages = (page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md")))
+    pages = (page.read_text(encoding="utf-8") for page in PAGES)
     lines = [line for text in (README, CONTRIBUTING, *pages) for line in shell_lines(text)]
     split = [shlex.split(line, comments=True) for line in lines]
     return [words[1:] for words in split if words[:1] == [program]]
@@ -175,12 +173,23 @@ def test_the_columns_and_states_of_the_report_are_named() -> None:
         assert f"`{status}`" in report
 
 
+def anchors(text: str) -> set[str]:
+    """What links to the headings of a page end with, as GitHub makes it of their words."""
+    headings = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", words.lower()).replace(" ", "-") for words in headings}
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_and_files_exist(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)]+)\)", text):
-        if "://" not in target:
-            assert ((ROOT / document).parent / target).exists(), target
+        if "://" in target:
+            continue
+        file, _, place = target.partition("#")
+        page = (ROOT / document).parent / file if file else ROOT / document
+        assert page.exists(), target
+        if place:
+            assert place in anchors(page.read_text(encoding="utf-8")), target
     for path in re.findall(r"`((?:ecgscreen|engines|trainer|bench|tests)/[\w./]*)`", text):
         assert (ROOT / path).exists(), path
     for module in re.findall(r"python -m ((?:bench|trainer|ecgscreen)[\w.]*)", text):
@@ -204,36 +213,6 @@ def test_the_versions_agree() -> None:
     assert PROJECT["version"] == __version__
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"## [{__version__}]" in changelog
-
-
-QUICK_START = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
-
-
-def test_the_commands_of_the_quick_start_do_what_it_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-    for line in shell_lines(QUICK_START):
-        words = shlex.split(line, comments=True)
-        expected = int(said[1]) if (said := re.search(r"# ends with (\d+)", line)) else 0
-        if words[0] == "cp":
-            shutil.copy(*words[1:])
-            continue
-        assert words[0] == "ecgscreen", line
-        monkeypatch.setattr("sys.argv", words)
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            with pytest.raises(SystemExit) as end:
-                main()
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        assert int(end.value.code or 0) == expected, line
-    reports = ("screening/report.html", "study/report.html")
-    for name in (*reports, "strip.svg", "strip.png", "changes.html"):
-        assert (tmp_path / name).is_file(), name
-    assert "tuesday/" in (tmp_path / "screening" / "report.csv").read_text(encoding="utf-8")
-    assert "tuesday/" not in (tmp_path / "study" / "report.csv").read_text(encoding="utf-8")
 
 
 def test_the_limits_are_those_of_the_program() -> None:
