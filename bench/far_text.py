@@ -2,7 +2,7 @@
 
 ``python -m bench.far_text`` prints, for clinical phrasings that the vocabulary does not hold and
 for texts that are no ECG finding, the highest cosine to a concept in the language model's own
-space. `ecgscreen.prompts.MIN_CONCEPT_SIMILARITY` was chosen from it. Two ways are compared: a
+space. `ecgscreen.unknown_words.MIN_CONCEPT_SIMILARITY` was chosen from it. Two ways are compared: a
 concept as the mean of its wordings, which is what a bundle holds, and every wording by itself.
 """
 
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.prompts import MIN_CONCEPT_SIMILARITY
 from ecgscreen.text_encoder import TextEncoder
+from ecgscreen.unknown_words import MIN_CONCEPT_SIMILARITY
 from ecgscreen.vocabulary import load_vocabulary
 
 CLINICAL = (

@@ -8,9 +8,8 @@ from random import Random
 from bench.fuzz_bundle import whole_bundle
 from bench.fuzz_mutate import fragment, number, spoil_text
 from bench.fuzz_target import Target, refused
-from ecgscreen.diagnoses import load_list
 from ecgscreen.errors import EcgscreenError, MissingExtraError
-from ecgscreen.prompts import embed_list
+from ecgscreen.prompts import read_prompts
 from ecgscreen.text_encoder import TextEncoder
 from ecgscreen.vocabulary import load_vocabulary
 
@@ -50,7 +49,7 @@ def run_list(folder: Path) -> bool:
     """Read the list, resolve its lines, and give each its direction and threshold."""
     (path,) = folder.iterdir()
     try:
-        embed_list(load_list(str(path)), whole_bundle(), load_vocabulary(), _no_language_model)
+        read_prompts(str(path), whole_bundle(), load_vocabulary(), _no_language_model)
     except EcgscreenError as error:
         return refused(error)
     return True

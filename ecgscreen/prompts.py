@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,25 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.bundle import Bundle
-from ecgscreen.diagnoses import Diagnosis, DiagnosisList, unknown_lines, unknown_lines_error
-from ecgscreen.errors import BundleError, LabelListError, MissingExtraError, UsageError
-from ecgscreen.label_list_file import position
+from ecgscreen.diagnoses import Diagnosis, DiagnosisList, load_list, unknown_lines
+from ecgscreen.errors import BundleError, MissingExtraError, UsageError
+from ecgscreen.label_list_faults import Faults, FaultyLinesError, LineError
 from ecgscreen.list_thresholds import list_threshold
 from ecgscreen.reports import DiagnosisRow
 from ecgscreen.scoring import quantise_directions
 from ecgscreen.text_encoder import TextEncoder
+from ecgscreen.unknown_words import far_texts, unknown_codes, without_language_model
 from ecgscreen.vocabulary import Vocabulary
 
-MIN_CONCEPT_SIMILARITY = 0.45
-"""Free text whose cosine to every ECG concept, in the language model's own space, is lower than
-this is refused: a score of it would mean nothing. Measured with all-MiniLM-L6-v2
-(`bench.far_text`): 40 English phrasings of ECG findings that the vocabulary does not hold lie at
-0.48 and above; of 65 texts that are no ECG finding, medical ones among them, 57 lie below 0.45
-(the others up to 0.62: "low voltage cable"). The model reads English: all 10 German findings that
-the vocabulary does not hold lie below, and are refused rather than guessed."""
-
-_NEVER_GUESSED = re.compile(r"[A-Z0-9][A-Z0-9/+_-]{0,7}|\d+|(?i:snomed|aha)\b.*")
-"""Abbreviations and codes: a language model has an opinion on them all, and no knowledge."""
 _OPPOSITE = 1e-3
 """A line and its counter-prompts that differ by less than this do not differ."""
 
@@ -49,6 +39,34 @@ class Prompts:
     rows: tuple[DiagnosisRow, ...]
 
 
+def read_prompts(
+    labels: str,
+    bundle: Bundle,
+    vocabulary: Vocabulary,
+    load_text_encoder: Callable[[str], TextEncoder] = TextEncoder,
+) -> tuple[DiagnosisList, Prompts]:
+    """Read a list and give its lines their directions; all faults of its lines in one error.
+
+    Raises
+    ------
+    LabelListError, BundleError
+        As `load_list` and `embed_list`.
+    """
+    try:
+        diagnoses = load_list(labels)
+    except FaultyLinesError as faulty:
+        if faulty.understood is None:
+            raise
+        try:
+            _free_text(faulty.understood, bundle, vocabulary, load_text_encoder)
+        except FaultyLinesError as other:
+            raise FaultyLinesError(*faulty.found, *other.found) from faulty
+        except BundleError:
+            raise faulty from None  # the language model is the next to be mended
+        raise
+    return diagnoses, embed_list(diagnoses, bundle, vocabulary, load_text_encoder)
+
+
 def embed_list(
     diagnoses: DiagnosisList,
     bundle: Bundle,
@@ -64,37 +82,20 @@ def embed_list(
 
     Raises
     ------
-    LabelListError
-        If a line needs a language model that is not on this machine, lies far from every ECG
-        concept, is an unknown abbreviation or code, or means the same as its counter-prompts.
+    FaultyLinesError
+        If lines need a language model that is not on this machine, lie far from every ECG
+        concept, are unknown abbreviations or codes, or mean the same as their counter-prompts.
     BundleError
         If the installed language model is not the one that the bundle was trained with, or the
         bundle does not hold a concept of the list.
     """
-    unknown = unknown_lines(diagnoses)
-    free_text: dict[str, NDArray[np.float32]] = {}
-    if unknown:
-        _refuse_unknown_codes(diagnoses.name, unknown, vocabulary)
-        try:
-            text_encoder = load_text_encoder(str(bundle.manifest["text_encoder"]["name"]))
-        except MissingExtraError as error:
-            raise unknown_lines_error(diagnoses.name, unknown, vocabulary) from error
-        except UsageError as error:
-            name = str(bundle.manifest["text_encoder"]["name"])
-            raise unknown_lines_error(
-                diagnoses.name, unknown, vocabulary, language_model=name
-            ) from error
-        _check_text_encoder(text_encoder, bundle)
-        for diagnosis in unknown:
-            texts = diagnosis.all_free_texts
-            raw = text_encoder.embed(texts)
-            _refuse_far_text(diagnoses.name, diagnosis, raw, bundle, vocabulary)
-            prompt = str(bundle.manifest["text_encoder"].get("prompt", "{text}"))
-            if prompt != "{text}":
-                raw = text_encoder.embed(prompted_texts(prompt, texts))
-            projected = bundle.text_head.project(raw)
-            free_text.update(zip(texts, projected, strict=True))
-    vectors = [_vector(diagnoses.name, each, bundle, free_text) for each in diagnoses.diagnoses]
+    free_text = _free_text(diagnoses, bundle, vocabulary, load_text_encoder)
+    vectors, faults = [], Faults()
+    for each in diagnoses.diagnoses:
+        with faults.caught():
+            vectors.append(_vector(diagnoses.name, each, bundle, free_text))
+    if faults:
+        raise FaultyLinesError(faults)
     directions = quantise_directions(np.stack(vectors))
     return Prompts(
         directions=directions,
@@ -110,6 +111,44 @@ def prompted_texts(prompt: str, texts: Sequence[str]) -> list[str]:
     return [prompt.replace("{text}", text) for text in texts]
 
 
+def _free_text(
+    diagnoses: DiagnosisList,
+    bundle: Bundle,
+    vocabulary: Vocabulary,
+    load_text_encoder: Callable[[str], TextEncoder],
+) -> dict[str, NDArray[np.float32]]:
+    """The direction, float32 (D,), of each text that the vocabulary does not know."""
+    unknown = unknown_lines(diagnoses)
+    if not unknown:
+        return {}
+    codes, others = Faults(), Faults()
+    unknown_codes(diagnoses.name, unknown, vocabulary, codes)
+    name = str(bundle.manifest["text_encoder"]["name"])
+    try:
+        text_encoder = load_text_encoder(name)
+        _check_text_encoder(text_encoder, bundle)
+    except UsageError as error:
+        missing = "" if isinstance(error, MissingExtraError) else name
+        without_language_model(diagnoses.name, unknown, vocabulary, others, missing)
+        raise FaultyLinesError(codes, others) from error
+    except BundleError as error:
+        if codes:
+            raise FaultyLinesError(codes) from error
+        raise
+    prompt = str(bundle.manifest["text_encoder"].get("prompt", "{text}"))
+    free_text: dict[str, NDArray[np.float32]] = {}
+    for diagnosis in unknown:
+        texts = diagnosis.all_free_texts
+        raw = text_encoder.embed(texts)
+        far_texts(diagnoses.name, diagnosis, raw, bundle, vocabulary, others)
+        if prompt != "{text}":
+            raw = text_encoder.embed(prompted_texts(prompt, texts))
+        free_text.update(zip(texts, bundle.text_head.project(raw), strict=True))
+    if codes or others:
+        raise FaultyLinesError(codes, others)
+    return free_text
+
+
 def _vector(
     list_name: str,
     diagnosis: Diagnosis,
@@ -123,9 +162,10 @@ def _vector(
     against = _mean(diagnosis.counter_concept_ids, diagnosis.counter_free_texts, bundle, free_text)
     contrast: NDArray[np.float32] = mean / np.linalg.norm(mean) - against / np.linalg.norm(against)
     if np.linalg.norm(contrast) < _OPPOSITE:
-        raise LabelListError(
-            f"{list_name}, line {diagnosis.line}: {diagnosis.name!r} and its counter-prompts mean "
-            "the same",
+        raise LineError(
+            list_name,
+            (diagnosis.line, 0),
+            f"{diagnosis.name!r} and its counter-prompts mean the same",
             "name in counter_prompts what the diagnosis is to be told from",
         )
     return contrast
@@ -168,20 +208,6 @@ def _source(diagnosis: Diagnosis, bundle: Bundle) -> str:
     return "partly zero-shot" if any(seen) else "zero-shot"
 
 
-def _refuse_unknown_codes(
-    list_name: str, diagnoses: Sequence[Diagnosis], vocabulary: Vocabulary
-) -> None:
-    for diagnosis in diagnoses:
-        for text, place in zip(diagnosis.all_free_texts, diagnosis.free_places, strict=True):
-            if _NEVER_GUESSED.fullmatch(text):
-                nearest = ", ".join(near.name for near in vocabulary.nearest(text, 3))
-                raise LabelListError(
-                    f"{position(list_name, place)}: {text!r} is no abbreviation and no code that "
-                    f"the vocabulary knows (nearest: {nearest})",
-                    "write the finding out in words: abbreviations are never guessed",
-                )
-
-
 def _check_text_encoder(text_encoder: TextEncoder, bundle: Bundle) -> None:
     expected = bundle.manifest["text_encoder"]["sha256"]
     if text_encoder.sha256 != expected:
@@ -197,32 +223,3 @@ def _check_text_encoder(text_encoder: TextEncoder, bundle: Bundle) -> None:
             f"{bundle.name} was trained with {pooling}",
             "restore the model's 1_Pooling/config.json as it was at the training",
         )
-
-
-def _refuse_far_text(
-    list_name: str,
-    diagnosis: Diagnosis,
-    raw: NDArray[np.float32],
-    bundle: Bundle,
-    vocabulary: Vocabulary,
-) -> None:
-    similarity = raw @ bundle.concept_texts.T
-    for text, place, row in zip(
-        diagnosis.all_free_texts, diagnosis.free_places, similarity, strict=True
-    ):
-        if row.max() < MIN_CONCEPT_SIMILARITY:
-            nearest = _nearest(row, bundle, vocabulary)
-            raise LabelListError(
-                f"{position(list_name, place)}: {text!r} lies far from every ECG concept "
-                f"(nearest: {', '.join(nearest)})",
-                "name a finding of an ECG in the words of a report, in English unless the "
-                "vocabulary knows it",
-            )
-
-
-def _nearest(
-    similarity: NDArray[np.float32], bundle: Bundle, vocabulary: Vocabulary
-) -> Sequence[str]:
-    ids = list(bundle.concepts)
-    best = np.argsort(-similarity, kind="stable")[:3]
-    return [vocabulary.by_id[ids[i]].name for i in best if ids[i] in vocabulary.by_id]

@@ -12,7 +12,6 @@ from pathlib import Path
 from ecgscreen import __version__
 from ecgscreen.bundle import Bundle, default_bundle, load_bundle
 from ecgscreen.cluster_worker import ClusterJob, Embedding
-from ecgscreen.diagnoses import load_list
 from ecgscreen.discover import Discovery
 from ecgscreen.embedding import FEW, Embedder, EmbedderHere, EmbedderInWorkers
 from ecgscreen.errors import EngineError, NotScoredError, UsageError
@@ -20,7 +19,7 @@ from ecgscreen.growing import Growth, open_store
 from ecgscreen.lock import locked
 from ecgscreen.objects.address import is_object, spelled
 from ecgscreen.objects.outage import Outage
-from ecgscreen.prompts import embed_list
+from ecgscreen.prompts import read_prompts
 from ecgscreen.publish import JsonValue, check_folder_can_be, make_private_folder, storing
 from ecgscreen.reports import Provenance, RunSummary, write_reports
 from ecgscreen.results import RecordResult, Status, printable
@@ -193,8 +192,7 @@ def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
     bundle = load_bundle(options.bundle)
     path = options.calibration
     calibration = None if path is None else load_calibration(path, bundle)
-    diagnoses = load_list(options.labels)
-    prompts = embed_list(diagnoses, bundle, load_vocabulary())
+    diagnoses, prompts = read_prompts(options.labels, bundle, load_vocabulary())
 
     basis = Basis(
         bundle_name=bundle.name,

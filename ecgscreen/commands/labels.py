@@ -57,16 +57,14 @@ def _understand(
     labels: str, bundle_path: Path | None, calibration_path: Path | None
 ) -> tuple[DiagnosisList, tuple[DiagnosisRow, ...], bundles.Bundle]:
     from ecgscreen.bundle import default_bundle, load_bundle
-    from ecgscreen.diagnoses import load_list
-    from ecgscreen.prompts import embed_list
+    from ecgscreen.prompts import read_prompts
     from ecgscreen.site_calibration import calibrated_rows, load_calibration
     from ecgscreen.vocabulary import load_vocabulary
 
     bundle = load_bundle(bundle_path or default_bundle())
     calibration = None if calibration_path is None else load_calibration(calibration_path, bundle)
     try:
-        diagnoses = load_list(labels)
-        prompts = embed_list(diagnoses, bundle, load_vocabulary())
+        diagnoses, prompts = read_prompts(labels, bundle, load_vocabulary())
     except LabelListError as error:
         complain(error)
         raise typer.Exit(ExitCode.CHECK_FAILED) from error

@@ -19,8 +19,8 @@ def complain(error: EcgscreenError) -> None:
 
     for line in f"ecgscreen: {error.message}".split("\n"):
         typer.echo(printable(line), err=True)
-    if error.advice:
-        typer.echo(f"  {printable(error.advice)}", err=True)
+    for line in filter(None, error.advice.split("\n")):
+        typer.echo(f"  {printable(line)}", err=True)
 
 
 def say(line: str, *, err: bool = False) -> None:

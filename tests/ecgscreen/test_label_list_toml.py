@@ -111,8 +111,9 @@ def test_a_fault_is_named_with_its_place(tmp_path: Path, entry: str, place: str,
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no diagnosis in it"),
-        ("# nothing\n", "no diagnosis in it"),
+        ("", "no diagnosis in it, at least one is expected; it has no line and no [[diagnosis]]"),
+        ("# nothing\n", "at least one is expected; it has 1 line and no [[diagnosis]]"),
+        ("# nothing\n\n#", "at least one is expected; it has 3 lines and no [[diagnosis]]"),
         ("diagnosis = 3\n", "a line [[diagnosis]] before each"),
         ("diagnosis = [{name = 'AFIB'}]\n", "a line [[diagnosis]] before each"),
         ("\n[diagnoses]\nname = 'AFIB'\n", "line 2, column 2: 'diagnoses' is not part of a list"),

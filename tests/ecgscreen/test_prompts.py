@@ -15,7 +15,7 @@ from ecgscreen.bundle import Bundle, load_bundle
 from ecgscreen.diagnoses import load_list
 from ecgscreen.errors import BundleError, LabelListError, MissingExtraError
 from ecgscreen.info import list_lines
-from ecgscreen.prompts import Prompts, embed_list
+from ecgscreen.prompts import Prompts, embed_list, read_prompts
 from ecgscreen.scoring import quantise_directions
 from ecgscreen.text_encoder import PACKAGED, TextEncoder
 from ecgscreen.vocabulary import load_vocabulary
@@ -260,6 +260,21 @@ def test_far_text_among_synonyms_is_refused_too(
 ) -> None:
     with pytest.raises(LabelListError, match="'banana bread' lies far"):
         embed_with(packaged_bundle, packaged, tmp_path, "AFIB | banana bread")
+
+
+def test_all_far_texts_codes_and_bad_lines_are_told_in_one_go(
+    packaged_bundle: Bundle, packaged: TextEncoder, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text("banana bread\nAFIB\nXYZQ\nquarterly tax return\n???\n", encoding="utf-8")
+    with pytest.raises(LabelListError) as caught:
+        read_prompts(str(path), packaged_bundle, load_vocabulary(), lambda _name: packaged)
+    said = [row.removeprefix(f"{path}, ") for row in caught.value.message.splitlines()]
+    assert [row[: row.index("'")] for row in said] == [
+        f"line {number}, column 1: " for number in (1, 3, 4, 5)
+    ]
+    assert ["lies far" in row for row in said] == [True, False, True, False]
+    assert len(caught.value.advice.splitlines()) == 3
 
 
 def test_clinical_wordings_are_taken(
