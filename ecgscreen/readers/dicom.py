@@ -153,10 +153,11 @@ def _stored(
     bits = int(_number(group, "WaveformBitsAllocated"))
     sample_type = _SAMPLE_TYPES.get((interpretation, bits))
     if sample_type is None:
+        known = ", ".join(f"{kind} {size}" for kind, size in _SAMPLE_TYPES)
         raise RecordingError(
             SkipReason.UNSUPPORTED,
-            f"samples of kind {safe_token(interpretation)} with {bits} bits, expected one of "
-            + ", ".join(f"{kind} {size}" for kind, size in _SAMPLE_TYPES),
+            f"samples of kind {safe_token(interpretation)} with {bits} bits, "
+            f"expected one of {known}",
         )
     # pydicom swaps the bytes of the elements that it knows; waveforms stay as they are stored.
     dtype = np.dtype(("<" if little_endian else ">") + sample_type)

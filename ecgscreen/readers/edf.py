@@ -176,9 +176,10 @@ def _longest_piece(layout: _Layout, path: Path) -> tuple[slice, tuple[str, ...]]
     edges = [0, *gaps.tolist(), layout.n_records]
     lengths = np.diff(edges)
     longest = int(lengths.argmax())
+    found = "1 gap" if len(gaps) == 1 else f"{len(gaps)} gaps"
     note = (
-        f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''}: the longest piece is read, "
-        f"{lengths[longest] * layout.record_s:.6g} s from second {starts[edges[longest]]:.6g} on"
+        f"{found}: the longest piece is read, {lengths[longest] * layout.record_s:.6g} s "
+        f"from second {starts[edges[longest]]:.6g} on"
     )
     return slice(edges[longest], edges[longest + 1]), (note,)
 

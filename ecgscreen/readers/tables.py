@@ -21,6 +21,7 @@ TABLE_SUFFIXES = frozenset({".csv", ".npy"})
 MAX_CSV_BYTES = 1 << 27
 """A day of two leads at 100 Hz. Whoever has more has a binary format for it."""
 
+_NO_NPY = "it is no NPY file of version 1 or 2 with an array of plain values"
 _DELIMITERS = b";\t,"
 
 
@@ -118,7 +119,7 @@ def _npy_header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype[np.generic
     try:
         shape, column_major, dtype, offset = npy_header(head)
     except ValueError as error:
-        raise RecordingError(SkipReason.BAD_HEADER, f"it is {error}") from error
+        raise RecordingError(SkipReason.BAD_HEADER, _NO_NPY) from error
     if dtype.kind not in "iuf":
         raise RecordingError(
             SkipReason.BAD_HEADER, f"an array of type {dtype.kind}, expected numbers"

@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-import ast
 import hashlib
 import re
-import tomllib
 from base64 import b64encode
-from collections.abc import Iterator
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 
 import h5py
@@ -20,7 +16,6 @@ from ecgscreen.readers.pieces import Pieces, in_memory
 from ecgscreen.recording import LEADS, SkippedRecording
 from ecgscreen.reports.diagnosis_row import VOLTAGE_CODES
 from ecgscreen.reports.html import writer
-from ecgscreen.reports.html.words import LANGUAGES, load_words
 from ecgscreen.results import printable
 from ecgscreen.simulate import write_dataset
 from ecgscreen.vocabulary import load_vocabulary
@@ -261,14 +256,6 @@ def test_without_normal_findings_nothing_is_counted_as_normal(tmp_path: Path) ->
     assert "flagged as normal only" not in text.split("<script")[0]
 
 
-NOTES = (
-    "derived from I and II: III, aVF",
-    "limb leads contradict each other (Einthoven, Goldberger): II and III look exchanged or "
-    "aVF looks 0.1 times as large as it is",
-    "limb leads contradict each other (Einthoven, Goldberger): III, aVF not as I and II make it",
-)
-
-
 def test_what_rests_on_voltage_is_marked_where_there_is_none(tmp_path: Path) -> None:
     mark = "rests on heights in mV"
     high = tuple(replace(row, code={"3AVB": "HVOLT"}.get(row.code, row.code)) for row in DIAGNOSES)
@@ -296,40 +283,6 @@ def test_codes_of_voltage_are_of_the_vocabulary() -> None:
     assert {concept.id for concept in load_vocabulary().concepts} >= VOLTAGE_CODES
 
 
-def test_notes_are_put_into_german(tmp_path: Path) -> None:
-    noted = replace(scored("a.hea", {2: 0.9}), notes=(*NOTES, "something of its own"))
-    page = write_page(tmp_path, [noted], language="de")
-    assert Page(page).content["rows"][0][7] == (
-        "aus I und II abgeleitet: III, aVF; "
-        "Extremitätenableitungen widersprechen sich (Einthoven, Goldberger): "
-        "II und III wirken vertauscht oder aVF wirkt auf das 0.1-Fache vergrößert; "
-        "Extremitätenableitungen widersprechen sich (Einthoven, Goldberger): "
-        "III, aVF anders als aus I und II zu erwarten; something of its own"
-    )
-
-
-def texts_of(tree: ast.AST) -> Iterator[str]:
-    """Patterns of all texts of a module, those of its values anything."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield re.escape(node.value)
-        elif isinstance(node, ast.JoinedStr):
-            yield "".join(
-                re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".+"
-                for part in node.values
-            )
-
-
-def test_every_note_in_german_is_one_that_the_program_makes() -> None:
-    folder = Path(str(resources.files("ecgscreen")))
-    files = [*folder.glob("*.py"), *folder.glob("readers/*.py")]
-    modules = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
-    made = [text for module in modules for text in texts_of(module) if len(text) > 12]
-    for note in load_words("de").notes:
-        example = re.sub(r"\{\w+\}", "x", note)
-        assert any(re.fullmatch(text, example) for text in made), note
-
-
 def test_in_german(tmp_path: Path) -> None:
     path = write_page(tmp_path, language="de")
     text = path.read_text(encoding="utf-8")
@@ -342,48 +295,6 @@ def test_in_german(tmp_path: Path) -> None:
     assert "kein Filter" in text
     with pytest.raises(ValueError, match="'fr', one of en, de is expected"):
         write_page(tmp_path / "fr", language="fr")
-
-
-def test_what_is_noted_and_what_a_rate_cannot_show(tmp_path: Path) -> None:
-    english, german = (load_words(language) for language in LANGUAGES)
-    phrase = "usable: 5 of 8 windows, V3 muscle noise in 2; noted: pacing spikes in 8"
-    assert english.quality_phrase(phrase) == phrase
-    assert german.quality_phrase(phrase) == (
-        "verwendbar: 5 von 8 Fenstern, V3 Muskelrauschen in 2; vermerkt: Schrittmacherimpulse in 8"
-    )
-    for language, expected in (
-        ("en", "Cannot be judged at this rate:</span> mains hum, pacing spikes"),
-        ("de", "nicht zu beurteilen:</span> Netzbrummen, Schrittmacherimpulse"),
-    ):
-        page = write_page(tmp_path / language, language=language)
-        assert expected in page.read_text(encoding="utf-8")
-
-
-def test_both_languages_say_the_same(night: Path) -> None:
-    english, german = (load_words(language) for language in LANGUAGES)
-    for one, other in ((english.page, german.page), (english.script, german.script)):
-        assert list(one) == list(other)
-        for key, words in one.items():
-            values = [sorted(re.findall(r"\{\w+\}", text)) for text in (words, other[key])]
-            assert values[0] == values[1], key
-            assert not re.search("[<>&]", words + other[key]), "they go into HTML as they are"
-
-
-def test_every_word_is_used() -> None:
-    folder = resources.files("ecgscreen.reports.html")
-    sources = "".join(
-        path.read_text(encoding="utf-8")
-        for path in folder.iterdir()
-        if path.name.endswith((".py", ".js"))
-    )
-    tables = tomllib.loads(folder.joinpath("en.toml").read_text(encoding="utf-8"))
-    composed = ("severity_", "status_", "read_", "show_")
-    unused = [
-        key
-        for key in {**tables["page"], **tables["script"]}
-        if not re.search(rf"[\"']{key}[\"']|\.{key}\b", sources) and not key.startswith(composed)
-    ]
-    assert unused == []
 
 
 def test_names_lead_back_to_the_recordings(tmp_path: Path) -> None:

@@ -133,14 +133,14 @@ def _strip(row: Row, report: Report, words: Words) -> str:
         return _without(words["too_long"], words)
     opened = report.read(name)
     if isinstance(opened, SkippedRecording):
-        return _without(f"{words.reason(opened.reason)}: {opened.detail}", words)
+        return _without(f"{words.reason(opened.reason)}: {words.note(opened.detail)}", words)
     try:
         segment = cut_pieces(opened, row.start_s or 0.0)
     except RecordingError as error:
-        return _without(f"{words.reason(error.reason)}: {error.detail}", words)
+        return _without(f"{words.reason(error.reason)}: {words.note(error.detail)}", words)
     except OSError as error:
         reason, detail = reason_of(error)
-        return _without(f"{words.reason(reason)}: {detail}", words)
+        return _without(f"{words.reason(reason)}: {words.note(detail)}", words)
     chosen = ""
     if opened.duration_s > STRIP_S:
         worst = printable(report.diagnoses[row.flagged[0]].name)

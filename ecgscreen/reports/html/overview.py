@@ -156,7 +156,7 @@ def _diagnosis(each: DiagnosisSummary, words: Words, *, graded: bool, grouped: b
                     (
                         words.reason(row.source),
                         words.note(printable(row.criterion)),
-                        printable(row.note),
+                        words.note(printable(row.note)),
                     ),
                 )
             )
@@ -190,7 +190,7 @@ def _not_scored(summary: RunSummary, words: Words) -> str:
         (
             path_text(result.path),
             escape(words.reason(printable(result.reason))),
-            escape(words.note(printable(" ".join(result.detail.split())))),
+            escape(words.detail(result)),
         )
         for result in summary.not_scored
     ]

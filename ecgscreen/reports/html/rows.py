@@ -200,7 +200,7 @@ def _row(
         record_id=result.record_id,
         status=STATUSES.index(result.status),
         reason=words.reason(printable(result.reason)),
-        detail=words.note(printable(" ".join(result.detail.split()))),
+        detail=words.detail(result),
         quality=words.quality_phrase(printable(result.quality)),
         leads=" ".join(result.leads),
         notes=printable("; ".join(map(words.note, result.notes))),

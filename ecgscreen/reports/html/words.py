@@ -6,16 +6,18 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
-from ecgscreen.results import printable
+from ecgscreen.results import RecordResult, Status, printable
 from ecgscreen.scoring import LONG_S
 from ecgscreen.vocabulary import load_vocabulary
 from ecgscreen.vocabulary.folding import fold
 
 LANGUAGES = ("en", "de")
 _BRACES = re.compile(r"\{(\w+)\}")
+_MOST_KEPT = 4_096
+"""Notes; those of a folder are of few kinds, and the patterns are many."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +68,15 @@ class Words:
 
     def note(self, text: str) -> str:
         """Put a note of a recording into this language, or leave it as it is."""
-        for pattern, put in _patterns(self.language):
-            if (match := pattern.fullmatch(text)) is not None:
-                # What stands in a note's braces may be a note of its own, or several.
-                parts = {
-                    name: f" {self.page['or']} ".join(map(self.note, value.split(" or ")))
-                    for name, value in match.groupdict().items()
-                }
-                return put.format(**parts)
-        return text
+        return _note(self.language, text)
+
+    def detail(self, result: RecordResult) -> str:
+        """Put into this language why a recording has no score, beyond the reason."""
+        text = printable(" ".join(result.detail.split()))
+        put = self.note(text)
+        if put == text and result.status is Status.UNUSABLE:
+            return self.quality_phrase(text)
+        return put
 
     def count(self, n: int) -> str:
         """Write a number with its thousands apart."""
@@ -126,6 +128,25 @@ def _german_term(line: str) -> str:
     """The term for the first wording of a line; empty for words that the vocabulary lacks."""
     concept = load_vocabulary().find(line.partition("|")[0])
     return concept.german[0] if concept is not None and concept.german else ""
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _note(language: str, text: str) -> str:
+    for pattern, put in _patterns(language):
+        if (match := pattern.fullmatch(text)) is not None:
+            parts = {name: _parts(language, value) for name, value in match.groupdict().items()}
+            return put.format(**parts)
+    return text
+
+
+def _parts(language: str, text: str) -> str:
+    """Put what stands in a note's braces: a note of its own, or several, each with a pattern."""
+    for joint, own in ((" or ", f" {load_words(language)['or']} "), (", ", ", ")):
+        parts = text.split(joint)
+        put = [_note(language, part) for part in parts]
+        if all(one != part for one, part in zip(put, parts, strict=True)):
+            return own.join(put)
+    return _note(language, text)
 
 
 @cache
