@@ -6,12 +6,14 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from signal import SIGINT, SIGTERM
+from signal import SIGINT
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.command_line import Run
 
 # Before torch is imported anywhere: on arrays as small as the tests', threads only wait for
 # each other, and on a busy machine they wait long.
@@ -76,35 +78,10 @@ def empty_home(tmp_path: Path) -> Path:
     return folder
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a command left: its exit code, and what it printed on both streams, on one line."""
-
-    code: int
-    said: str
-
-
 @pytest.fixture
-def command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Outcome]:
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs the command line as the console script does, in this process."""
-    from ecgscreen.cli import main
+    from tests.command_line import command_line
 
-    # `main` sets it for its own process; here it has to go away again.
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-
-    def run(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["ecgscreen", *map(str, arguments)])
-        handlers = [(number, signal.getsignal(number)) for number in (SIGINT, SIGTERM)]
-        try:
-            with pytest.raises(SystemExit) as end:
-                main()
-        finally:
-            for number, handler in handlers:
-                signal.signal(number, handler)
-        printed = "".join(capsys.readouterr())
-        assert "Traceback" not in printed
-        return Outcome(int(end.value.code or 0), " ".join(printed.split()))
-
-    return run
+    monkeypatch.setenv("COLUMNS", "200")
+    return command_line(capsys)

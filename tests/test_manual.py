@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ecgscreen.simulate import Rhythm, SimulationSettings, simulate, write_wfdb
-from tests.conftest import Outcome
+from tests.command_line import Run
 from tests.labelled_sets import write_cinc, write_ludb, write_mitbih, write_ptbxl, write_table
 from tests.test_docs import README, ROOT, blocks, help_of, paths_of_commands, shell_lines
 from tests.tiny_bundle import VALIDATION_FOLD
@@ -67,7 +67,7 @@ def not_here(line: str) -> list[str]:
 class Site:
     """The folder in which a page's commands run: the working one."""
 
-    command: Callable[..., Outcome]
+    command: Run
     fixture: Callable[[str], Path]
 
     def run(self, line: str) -> None:
@@ -195,14 +195,14 @@ SAYS = (
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_of_a_page_do_what_it_says(
     page: str,
-    command: Callable[..., Outcome],
+    run: Run,
     request: pytest.FixtureRequest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(check_sets, "N_SIMULATED", 48)
-    site = Site(command, request.getfixturevalue)
+    site = Site(run, request.getfixturevalue)
     if page in BEFORE:
         BEFORE[page](site)
     for line in shell_lines(text_of(page)):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import shlex
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
 
-from ecgscreen.cli import main
 from ecgscreen.simulate import Rhythm, SimulationSettings, simulate
 from ecgscreen.simulate.wfdb_writer import write_wfdb
+from tests.command_line import exit_code_of
 from tests.test_docs import README, blocks, shell_lines
 
 ELSEWHERE = {
@@ -34,15 +33,7 @@ def run(line: str) -> int:
     """Run a command line as the shell would, and give its exit code."""
     for written, shorter in FEWER.items():
         line = line.replace(written, shorter)
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", shlex.split(line, comments=True))
-        try:
-            with pytest.raises(SystemExit) as end:
-                main()
-        finally:
-            signal.signal(signal.SIGTERM, before)
-    return int(end.value.code or 0)
+    return exit_code_of(shlex.split(line, comments=True))
 
 
 def prepare(folder: Path) -> None:

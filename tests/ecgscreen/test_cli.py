@@ -23,13 +23,7 @@ from ecgscreen.errors import ExitCode
 from ecgscreen.label_list_file import shipped_lists
 from ecgscreen.simulate import write_dataset
 from engines.select import ENGINES, PRECISIONS
-from tests.ecgscreen.command_line import Outcome, Run, command_line
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command line as the console script does, in this process."""
-    return command_line(monkeypatch, capsys)
+from tests.command_line import Outcome, Run
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from ecgscreen.cli import main
 from ecgscreen.compare import Change, CompareOptions, Comparison, Kind, compare
 from ecgscreen.compare import screening as screening_module
 from ecgscreen.compare.changes import Moves
@@ -29,6 +28,7 @@ from ecgscreen.reports.html.words import LANGUAGES
 from ecgscreen.results import RecordResult, Status, not_scored
 from ecgscreen.run_store import RunStore
 from ecgscreen.scoring import quantise_directions, score
+from tests.command_line import Run
 from tests.ecgscreen.html_reports import DIAGNOSES, PROVENANCE, D, Page, scored
 
 AF = DIAGNOSES[1].name
@@ -327,25 +327,20 @@ def test_an_unknown_form_is_refused_before_the_work(
 def test_a_shell_sees_what_changed_in_the_exit_code(
     nights: tuple[Path, Path],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    run: Run,
 ) -> None:
-    def code_of(*arguments: object) -> int:
-        monkeypatch.setattr("sys.argv", ["ecgscreen", "compare", *map(str, arguments)])
-        monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-        with pytest.raises(SystemExit) as end:
-            main()
-        return int(end.value.code or 0)
-
     old, new = nights
     page = tmp_path / "changes.html"
-    assert code_of(old, new, "--out", page) == ExitCode.OK
+    changed = run("compare", old, new, "--out", page)
+    assert changed.code == ExitCode.OK
     assert page.is_file()
-    assert "newly flagged" in capsys.readouterr().out
-    assert code_of(old, new, "--check", "--quiet") == ExitCode.CHECK_FAILED
-    assert code_of(old, old, "--check") == ExitCode.OK
-    assert "Nothing changed." in capsys.readouterr().out
+    assert "newly flagged" in changed.out
+    assert run("compare", old, new, "--check", "--quiet").code == ExitCode.CHECK_FAILED
+    same = run("compare", old, old, "--check")
+    assert same.code == ExitCode.OK
+    assert "Nothing changed." in same.out
     other = write(tmp_path / "other", NEW, provenance={"list_sha256": "e" * 64})
-    assert code_of(old, other) == ExitCode.USAGE
-    assert "not made with the same list" in capsys.readouterr().err
-    assert code_of(old, tmp_path / "nowhere") == ExitCode.FAILED
+    refused = run("compare", old, other)
+    assert refused.code == ExitCode.USAGE
+    assert "not made with the same list" in refused.err
+    assert run("compare", old, tmp_path / "nowhere").code == ExitCode.FAILED

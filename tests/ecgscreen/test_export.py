@@ -14,7 +14,7 @@ from ecgscreen.errors import ExitCode, StoreError, UsageError
 from ecgscreen.pseudonyms import KEY_FILE, Pseudonyms, load_pseudonyms
 from ecgscreen.remake import export
 from ecgscreen.results import record_id_of
-from tests.ecgscreen.command_line import Run, command_line
+from tests.command_line import Run
 from tests.ecgscreen.screenings import REPORTS, every_byte, recordings, rows, run_of, scanned
 
 SECRET = "Musterfrau-4711"  # stands in the names of folders and files
@@ -28,12 +28,6 @@ name = "atrial fibrillation"
 threshold = -0.99
 """
 """Its second line is flagged in every recording, so that strips are drawn."""
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command line."""
-    return command_line(monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")

@@ -16,17 +16,11 @@ from ecgscreen.lock import locked
 from ecgscreen.results import record_id_of
 from ecgscreen.run_store import NEXT_MANIFEST, RunStore
 from ecgscreen.scan import Listener, ScanOptions, scan
-from tests.ecgscreen.command_line import Run, command_line
+from tests.command_line import Run
 from tests.ecgscreen.crash_disk import CrashDisk
 from tests.ecgscreen.screenings import REPORTS, every_byte, recordings, rows, scanned
 
 GONE = "patient-b/sim00001.hea"
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command line."""
-    return command_line(monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from ecgscreen.label_list_file import MAX_FILE_SIZE
 from ecgscreen.prompts import read_prompts
 from ecgscreen.text_encoder import TextEncoder
 from ecgscreen.vocabulary import load_vocabulary
+from tests.command_line import Run
 from tests.ecgscreen.bundles import rewritten
-from tests.ecgscreen.command_line import Run, command_line
 
 FAULTY = (
     *("AFIB", "banana bread", "x" * 10_000, "", "sinus rhythm |", "XYZQ", "# ???", "???"),
@@ -170,11 +170,6 @@ def test_synonyms_typed_at_a_command_line() -> None:
         load_words("AFIB |")
     with pytest.raises(LabelListError, match=r"^--diagnosis: no diagnosis in it.* no line$"):
         load_words("")
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    return command_line(monkeypatch, capsys)
 
 
 def test_commands_print_a_row_a_fault_and_their_exit_codes(

@@ -10,16 +10,10 @@ import pytest
 from ecgscreen.errors import ExitCode, UsageError
 from ecgscreen.merging import merge
 from ecgscreen.screening_status import status_of
+from tests.command_line import Run
 from tests.ecgscreen.bundles import rewritten
-from tests.ecgscreen.command_line import Run, command_line
 from tests.ecgscreen.reports_read import reports_of
 from tests.ecgscreen.screenings import every_byte, recordings, rows, scanned
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command line."""
-    return command_line(monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")

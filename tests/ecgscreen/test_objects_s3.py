@@ -14,7 +14,7 @@ from ecgscreen.objects.address import path_of_text
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import Status
 from ecgscreen.run_store import RunStore
-from tests.ecgscreen.command_line import Run, command_line
+from tests.command_line import Run
 from tests.ecgscreen.object_server import BUCKET, SECRET, ObjectServer, object_server, upload, use
 from tests.ecgscreen.screenings import every_byte, recordings, rows, scanned
 
@@ -44,11 +44,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory, served: ObjectServer) -> Pa
     path = recordings(tmp_path_factory.mktemp("s3") / "records", 9, seed=3, faults=2)
     upload(path, ADDRESS)
     return path
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    return command_line(monkeypatch, capsys)
 
 
 def without_paths(out: Path) -> list[list[str]]:

@@ -15,14 +15,8 @@ from ecgscreen.errors import ExitCode
 from ecgscreen.lock import locked
 from ecgscreen.scan import Listener, ScanOptions, scan
 from ecgscreen.screening_status import status_of
-from tests.ecgscreen.command_line import Run, command_line
+from tests.command_line import Run
 from tests.ecgscreen.screenings import every_byte, recordings, rows, scanned
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command line."""
-    return command_line(monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")

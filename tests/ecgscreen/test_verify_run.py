@@ -20,15 +20,9 @@ from ecgscreen.run_store import RunStore
 from ecgscreen.score_again import Again, sample
 from ecgscreen.verify_run import Check, verify_run
 from engines.base import EngineUnavailableError
+from tests.command_line import Run
 from tests.ecgscreen.bundles import rewritten
-from tests.ecgscreen.command_line import Run, command_line
 from tests.ecgscreen.screenings import every_byte, recordings, rows, run_of, scanned
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command line."""
-    return command_line(monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")

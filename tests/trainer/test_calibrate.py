@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,11 @@ import pytest
 
 from ecgscreen.bundle import load_bundle
 from ecgscreen.calibration import PlattScaling, probabilities
-from ecgscreen.cli import main
 from ecgscreen.errors import CalibrationError, ExitCode
 from ecgscreen.recording import Recording, signal_fingerprint
 from ecgscreen.simulate import write_dataset
 from ecgscreen.site_calibration import load_calibration
+from tests import command_line
 from tests.ecgscreen.bundles import rewritten
 from tests.tiny_bundle import TRAIN_FOLD, VALIDATION_FOLD
 
@@ -32,23 +30,14 @@ LIST = (
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command line; gives the exit code and what was printed."""
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+def run(run: command_line.Run) -> Run:
+    """Runs the command line; gives the exit code and what was printed on stderr, on one line."""
 
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["ecgscreen", *map(str, arguments)])
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            with pytest.raises(SystemExit) as end:
-                main()
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        printed = capsys.readouterr().err
-        assert "Traceback" not in printed
-        return int(end.value.code or 0), " ".join(printed.split())
+    def code_and_words(*arguments: object) -> tuple[int, str]:
+        outcome = run(*arguments)
+        return outcome.code, " ".join(outcome.err.split())
 
-    return run
+    return code_and_words
 
 
 def write_table(folder: Path, seed: int) -> Path:

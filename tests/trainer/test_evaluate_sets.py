@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,12 +12,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from ecgscreen.cli import main
 from ecgscreen.errors import ExitCode, UsageError
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import LEADS, SkippedRecording, SkipReason
 from ecgscreen.simulate import write_dataset
 from ecgscreen.vocabulary import load_vocabulary
+from tests.command_line import Run
 from tests.tiny_bundle import VALIDATION_FOLD
 from trainer.datasets import Case, LabelledSet
 from trainer.evaluate import _f1_interval
@@ -51,32 +49,16 @@ Evaluate = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def evaluate(
-    bundle_dir: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Evaluate:
+def evaluate(bundle_dir: Path, tmp_path: Path, run: Run) -> Evaluate:
     """Runs ``ecgscreen evaluate``; gives the JSON, or what was printed if it failed."""
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-    monkeypatch.setenv("COLUMNS", "200")
     out = tmp_path / "figures.json"
 
     def evaluate(*arguments: object) -> dict[str, Any]:
         options = ("--bundle", bundle_dir, "--precision", "f32", "--json", out)
-        argv = ["ecgscreen", "evaluate", *map(str, (*arguments, *options))]
-        monkeypatch.setattr(sys, "argv", argv)
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            with pytest.raises(SystemExit) as end:
-                main()
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        printed = capsys.readouterr().err
-        assert "Traceback" not in printed
-        if end.value.code:
-            return {"exit": end.value.code, "printed": printed}
-        return {"printed": printed, **json.loads(out.read_text(encoding="utf-8"))}
+        outcome = run("evaluate", *arguments, *options)
+        if outcome.code:
+            return {"exit": outcome.code, "printed": outcome.err}
+        return {"printed": outcome.err, **json.loads(out.read_text(encoding="utf-8"))}
 
     return evaluate
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import resource
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from rich.console import Console
 from ecgscreen.errors import DivergedError, ExitCode, StoreError, UsageError
 from ecgscreen.simulate import write_dataset
 from ecgscreen.vocabulary import load_vocabulary
+from tests.command_line import Run
 from tests.labelled_recordings import labelled
 from tests.tiny_bundle import TRAIN_FOLD
 from trainer.checkpoint import Checkpoint
@@ -28,11 +28,10 @@ from trainer.run import run_training
 from trainer.splits import check_patients_disjoint
 from trainer.train import train
 
-Command = Callable[..., Any]
 VOCABULARY = load_vocabulary()
 
 
-def test_an_out_that_cannot_be_is_2_before_the_work(command: Command, tmp_path: Path) -> None:
+def test_an_out_that_cannot_be_is_2_before_the_work(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("folder")
@@ -44,17 +43,15 @@ def test_an_out_that_cannot_be_is_2_before_the_work(command: Command, tmp_path: 
         ("lost", "is a link or a mount point"),
         ("..", "names no folder to make"),
     ):
-        refused = command("train", tmp_path, "--out", tmp_path / out)
+        refused = run("train", tmp_path, "--out", tmp_path / out)
         assert (refused.code, said in refused.said) == (ExitCode.USAGE, True), refused.said
     for out in ("", ".", "/"):
-        assert command("train", tmp_path, "--out", out).code == ExitCode.USAGE
-    refused = command(
-        "train", tmp_path, "--out", tmp_path / "new", "--text-cache", tmp_path / "file"
-    )
+        assert run("train", tmp_path, "--out", out).code == ExitCode.USAGE
+    refused = run("train", tmp_path, "--out", tmp_path / "new", "--text-cache", tmp_path / "file")
     assert (refused.code, "file is no folder" in refused.said) == (ExitCode.USAGE, True)
     # Whatever stands where the bundle is made.
     (tmp_path / "new.partial").touch()
-    refused = command("train", tmp_path, "--out", tmp_path / "new")
+    refused = run("train", tmp_path, "--out", tmp_path / "new")
     assert (refused.code, "new.partial is no folder" in refused.said) == (ExitCode.USAGE, True)
     names = {"file", "folder", "link", "lost", "new.partial"}
     assert {path.name for path in tmp_path.iterdir()} == names
@@ -77,9 +74,9 @@ def test_an_out_that_cannot_be_is_2_before_the_work(command: Command, tmp_path: 
     ],
 )
 def test_numbers_that_are_none_are_refused(
-    command: Command, tmp_path: Path, options: tuple[str, ...]
+    run: Run, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    refused = command("train", tmp_path, "--out", tmp_path / "new", *options)
+    refused = run("train", tmp_path, "--out", tmp_path / "new", *options)
     expected = ExitCode.FAILED if options[1] == "nowhere" else ExitCode.USAGE
     assert refused.code == expected, refused.said
     assert list(tmp_path.iterdir()) == []
@@ -210,17 +207,17 @@ def test_a_disk_that_is_full_at_the_end_costs_no_training(
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
-def test_what_there_is_not_is_not_measured_on(command: Command, tmp_path: Path) -> None:
+def test_what_there_is_not_is_not_measured_on(run: Run, tmp_path: Path) -> None:
     for dataset in ("ptb-xl", "mit-bih", "ludb", "cinc", "table"):
-        refused = command("evaluate", dataset, tmp_path / "gone")
+        refused = run("evaluate", dataset, tmp_path / "gone")
         assert refused.code == ExitCode.USAGE
         assert f"{tmp_path / 'gone'} does not exist" in refused.said
-    refused = command("evaluate", "ptb-xl", tmp_path, "--concepts", ",")
+    refused = run("evaluate", "ptb-xl", tmp_path, "--concepts", ",")
     assert (refused.code, "concepts ',' name nothing" in refused.said) == (ExitCode.USAGE, True)
 
 
 def test_files_that_the_command_has_not_made_are_not_written_over(
-    command: Command, bundle_dir: Path, simulated_ptbxl: Path, tmp_path: Path
+    run: Run, bundle_dir: Path, simulated_ptbxl: Path, tmp_path: Path
 ) -> None:
     table = write_dataset(tmp_path / "records", 3, seed=1, sampling_rate=100.0)
     before = table.read_bytes()
@@ -228,13 +225,13 @@ def test_files_that_the_command_has_not_made_are_not_written_over(
     measured = ("--task", "rhythm", "--folds", 2, "--bundle", bundle_dir, "--json")
     evaluate = ("evaluate", "ptb-xl", simulated_ptbxl, *measured)
     for words in (calibrate, evaluate):
-        refused = command(*words, table)
+        refused = run(*words, table)
         assert refused.code == ExitCode.USAGE
         assert "exists, and this command has not made it" in refused.said
-        below = command(*words, table / "figures.json")
+        below = run(*words, table / "figures.json")
         assert (below.code, "there is no folder" in below.said) == (ExitCode.USAGE, True)
-        assert command(*words, tmp_path).code == ExitCode.USAGE
+        assert run(*words, tmp_path).code == ExitCode.USAGE
     assert table.read_bytes() == before
     figures = tmp_path / "figures.json"
-    assert command(*evaluate, figures).code == ExitCode.OK
-    assert command(*evaluate, figures).code == ExitCode.OK  # its own may be made anew
+    assert run(*evaluate, figures).code == ExitCode.OK
+    assert run(*evaluate, figures).code == ExitCode.OK  # its own may be made anew

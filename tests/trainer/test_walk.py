@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import h5py
 import pytest
 
 from ecgscreen.errors import ExitCode
+from tests.command_line import Run
 from trainer import check_sets
 
-Command = Callable[..., Any]
 N_RECORDINGS = 400
 
 
 def test_from_simulated_recordings_to_a_scan_with_thresholds_of_ones_own(
-    command: Command,
+    run: Run,
     bundle_dir: Path,
     language_model: Path,
     tmp_path: Path,
@@ -26,11 +24,11 @@ def test_from_simulated_recordings_to_a_scan_with_thresholds_of_ones_own(
 ) -> None:
     monkeypatch.setattr(check_sets, "N_SIMULATED", 48)
     records, ours, figures = tmp_path / "practice", tmp_path / "ours", tmp_path / "figures.json"
-    simulated = command("simulate", records, "--count", N_RECORDINGS, "--rate", 100, "--faults", 5)
+    simulated = run("simulate", records, "--count", N_RECORDINGS, "--rate", 100, "--faults", 5)
     assert simulated.code == ExitCode.OK
 
     table = records / "truth.csv"
-    trained = command(
+    trained = run(
         *("train", "--table", table, "--out", ours, "--base", bundle_dir, "--accept"),
         *("--text-encoder", language_model, "--epochs", 1, "--device", "cpu"),
     )
@@ -38,7 +36,7 @@ def test_from_simulated_recordings_to_a_scan_with_thresholds_of_ones_own(
     assert "recordings cannot be used (" in trained.said
     assert f"bundle site is in {ours}" in trained.said
 
-    measured = command("evaluate", "table", table, "--bundle", ours, "--json", figures)
+    measured = run("evaluate", "table", table, "--bundle", ours, "--json", figures)
     assert measured.code == ExitCode.OK, measured.said
     document = json.loads(figures.read_text(encoding="utf-8"))
     held_out = json.loads((ours / "comparison.json").read_text(encoding="utf-8"))["sets"][0]
@@ -47,13 +45,13 @@ def test_from_simulated_recordings_to_a_scan_with_thresholds_of_ones_own(
 
     calibration = tmp_path / "site.json"
     options = ("--labels", "rhythm", "--bundle", ours)
-    calibrated = command("calibrate", table, *options, "--out", calibration)
+    calibrated = run("calibrate", table, *options, "--out", calibration)
     assert calibrated.code == ExitCode.OK, calibrated.said
     assert json.loads(calibration.read_text(encoding="utf-8"))["n"] == document["n"]
 
     night, out = tmp_path / "night", tmp_path / "screening"
-    assert command("simulate", night, "--count", 4, "--rate", 100, "--seed", 1).code == ExitCode.OK
-    scanned = command("scan", night, *options, "--calibration", calibration, "--out", out)
+    assert run("simulate", night, "--count", 4, "--rate", 100, "--seed", 1).code == ExitCode.OK
+    scanned = run("scan", night, *options, "--calibration", calibration, "--out", out)
     assert scanned.code == ExitCode.OK, scanned.said
     with h5py.File(out / "report.h5") as report:
         criteria = report["diagnoses/criterion"].asstr()[...].tolist()
