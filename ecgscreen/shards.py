@@ -21,8 +21,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -120,55 +121,90 @@ class Shard:
     def __len__(self) -> int:
         return len(self._lines)
 
-    def __getitem__(self, row: int) -> RecordResult:
-        """Return a row's result. Its arrays are copies: they do not keep the shard in memory.
+    def row(self, row: int) -> StoredRow:
+        """Return a row with where it comes from; see `rows`.
 
         Raises
         ------
         StoreError
             If the row is not understood.
         """
+        return self.rows(np.array([row]))[0]
+
+    def rows(self, rows: NDArray[np.intp]) -> list[StoredRow]:
+        """Return some rows. Their arrays are of a copy: they do not keep the shard in memory.
+
+        Raises
+        ------
+        StoreError
+            If one of them is not understood.
+        """
         try:
-            return self._result(row)
+            return self._stored_rows(rows)
         except _NOT_UNDERSTOOD as error:
             raise self._error(error) from error
 
-    def _result(self, row: int) -> RecordResult:
-        columns = json.loads(self._lines[row])
+    def _stored_rows(self, rows: NDArray[np.intp]) -> list[StoredRow]:
+        lines = [self._lines[row] for row in rows.tolist()]
+        # In one go: two thirds of the time that the lines take one by one.
+        columns: list[list[Any]] = json.loads(f"[{','.join(lines)}]")
+        counts = self.n_windows[rows]
+        ends = np.cumsum(counts)
+        firsts = ends - counts
+        windows = np.arange(counts.sum()) + np.repeat(self._ends[rows] - ends, counts)
+        starts_s, embeddings = self._window_starts_s[windows], self._embeddings[windows]
+        known = zip(
+            columns,
+            self._sampling_rate[rows].tolist(),
+            self._duration_s[rows].tolist(),
+            firsts.tolist(),
+            ends.tolist(),
+            self.columns.run[rows].tolist(),
+            self._made_s[rows].tolist(),
+            (self.columns.state[rows] == REMOVED).tolist(),
+            strict=True,
+        )
+        return [
+            StoredRow(
+                self._result(texts, rate, duration_s, starts_s[first:end], embeddings[first:end]),
+                run,
+                made_s,
+                removed,
+            )
+            for texts, rate, duration_s, first, end, run, made_s, removed in known
+        ]
+
+    def _result(
+        self,
+        columns: list[Any],
+        sampling_rate: float,
+        duration_s: float,
+        window_starts_s: NDArray[np.float32],
+        embeddings: NDArray[np.float16],
+    ) -> RecordResult:
         path, record_id, status, reason, detail, quality, leads, notes = columns[:-3]
         acquired, sha256, files = columns[-3:]
-        texts = (path, record_id, reason, detail, quality, acquired, sha256, *leads, *notes)
-        for text in texts:
-            if not isinstance(text, str):
-                raise TypeError(f"{type(text).__name__}, expected a text")
-        end = int(self._ends[row])
-        windows = slice(end - int(self.n_windows[row]), end)
+        "".join((path, record_id, reason, detail, quality, acquired, sha256, *notes))  # all texts
+        # Nearly all records have the same twelve leads: one tuple serves them all.
+        names = tuple(leads)
+        if names not in self._lead_tuples:
+            "".join(names)
         return RecordResult(
-            path=path,
-            record_id=record_id,
-            status=Status(status),
-            reason=reason,
-            detail=detail,
-            quality=quality,
-            sampling_rate=float(self._sampling_rate[row]),
-            duration_s=float(self._duration_s[row]),
-            # Nearly all records have the same twelve leads: one tuple serves them all.
-            leads=self._lead_tuples.setdefault(tuple(leads), tuple(leads)),
-            notes=tuple(notes),
-            window_starts_s=self._window_starts_s[windows].copy(),
-            embeddings=self._embeddings[windows].copy(),
-            files=tuple(FileStamp(*file) for file in files),
-            sha256=sha256,
-            acquired=acquired,
-        )
-
-    def row(self, row: int) -> StoredRow:
-        """Return a row with where it comes from."""
-        return StoredRow(
-            result=self[row],
-            run=int(self.columns.run[row]),
-            made_s=float(self._made_s[row]),
-            removed=bool(self.columns.state[row] == REMOVED),
+            path,
+            record_id,
+            Status(status),
+            reason,
+            detail,
+            quality,
+            sampling_rate,
+            duration_s,
+            self._lead_tuples.setdefault(names, names),
+            tuple(notes),
+            window_starts_s,
+            embeddings,
+            tuple(starmap(FileStamp, files)),
+            sha256,
+            acquired,
         )
 
     def names(self, rows: NDArray[np.intp]) -> list[tuple[str, str]]:
@@ -263,11 +299,6 @@ def read_shard(folder: Path, entry: ShardEntry) -> Shard:
             f"{path}: has {len(shard)} records, the manifest says {entry.n_records}", REMEDY
         )
     return shard
-
-
-def each_row(shard: Shard, rows: NDArray[np.intp]) -> Iterator[StoredRow]:
-    """Yield some rows of a shard."""
-    return (shard.row(int(row)) for row in rows)
 
 
 def _text_line(result: RecordResult) -> bytes:

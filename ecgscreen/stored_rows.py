@@ -186,8 +186,10 @@ class StoredRows:
         by_place: dict[int, StoredRow] = {}
         for index in np.unique(shard_of):
             shard = read_shard(self.folder, self._manifest.shards[index])
-            for place in np.flatnonzero(shard_of == index):
-                by_place[int(place)] = shard.row(int(rows[place] - first_rows[index]))
+            places = np.flatnonzero(shard_of == index)
+            by_place.update(
+                zip(places.tolist(), shard.rows(rows[places] - first_rows[index]), strict=True)
+            )
         return [by_place[place] for place in range(len(rows))]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from ecgscreen.reports.blocks import ScoredBlock
 from ecgscreen.reports.content import Report
+from ecgscreen.reports.decimals import shortest_decimals
 from ecgscreen.reports.diagnosis_row import SEVERITIES, DiagnosisRow
 from ecgscreen.results import RecordResult, report_text
 
@@ -42,14 +44,13 @@ class CsvReport:
         flagged = order_flagged(
             self._diagnoses, block.flags, block.percentiles, block.scores - self._thresholds
         )
-        no_score: list[bool] = np.logical_or.reduce(np.isnan(block.scores), axis=1).tolist()
-        for result, order, scores, none in zip(
-            block.results, flagged, block.scores, no_score, strict=True
-        ):
-            names = "; ".join([self._names[k] for k in order])
-            self._rows.writerow(
-                [*_text_cells(result, names), *(self._no_scores if none else map(str, scores))]
-            )
+        has_score = ~np.isnan(block.scores).any(axis=1)
+        decimals = iter(shortest_decimals(block.scores[has_score].ravel()))
+        k = len(self._names)
+        for result, order, is_known in zip(block.results, flagged, has_score.tolist(), strict=True):
+            names = "; ".join([self._names[each] for each in order])
+            scores = islice(decimals, k) if is_known else self._no_scores
+            self._rows.writerow([*_text_cells(result, names), *scores])
 
     def close(self) -> None:
         """Finish the file."""

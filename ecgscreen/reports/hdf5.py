@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from datetime import UTC
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,8 +131,7 @@ class Hdf5Report:
         self._raw.check()
         rows = slice(block.first, block.first + len(block.results))
         for each in _RECORDS:
-            values = [_value(result, each.name) for result in block.results]
-            self._file[f"records/{each.name}"][rows] = _column(each, values)
+            self._file[f"records/{each.name}"][rows] = _column(each, _values(each, block.results))
         self._file["scores"][rows] = block.scores
         self._file["percentiles"][rows] = block.percentiles
         if self._calibrated:
@@ -230,18 +230,21 @@ def _fill_value(field: _Field) -> float | int | None:
     return float("nan") if np.issubdtype(field.dtype, np.floating) else 0
 
 
-def _value(result: RecordResult, name: str) -> object:
-    if name == "not_judged":  # not stored: the rate says it
-        return ", ".join(not_judged(result.sampling_rate))
-    return getattr(result, name)
+def _values(field: _Field, results: list[RecordResult]) -> list[Any]:
+    if field.name == "not_judged":  # not stored: the rate says it
+        texts = {rate: ", ".join(not_judged(rate)) for rate in {r.sampling_rate for r in results}}
+        return [texts[result.sampling_rate] for result in results]
+    values = list(map(attrgetter(field.name), results))
+    joint = {"leads": " ", "notes": "; "}.get(field.name)
+    return values if joint is None else list(map(joint.join, values))
 
 
 def _column(field: _Field, values: list[Any]) -> NDArray[Any]:
     if field.dtype is not str:
         return np.array(values, field.dtype)
-    joint = {"leads": " ", "notes": "; "}.get(field.name)
-    texts = values if joint is None else [joint.join(value) for value in values]
-    return np.array([report_text(str(text)) for text in texts], object)
+    column = np.empty(len(values), object)
+    column[:] = list(map(report_text, map(str, values)))
+    return column
 
 
 def _attributes(report: Report) -> dict[str, str | int | float]:

@@ -7,7 +7,8 @@ import json
 import math
 import tempfile
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from ecgscreen.reports.html.words import Words, load_words
 from ecgscreen.results import RecordResult, Status, printable
 
 STATUSES = tuple(Status)
+_STATUS_NUMBERS = {status: number for number, status in enumerate(STATUSES)}
 
 
 class Row(NamedTuple):
@@ -73,8 +75,10 @@ class RowStore:
     def __init__(self, folder: Path, report: Report) -> None:
         self._diagnoses = report.diagnoses
         self._thresholds = report.thresholds
-        self._words = load_words(report.language)
+        self._said = _Said(load_words(report.language))
+        self._encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
         self._normal = [not row.is_finding for row in report.diagnoses]
+        self._severity = np.array([SEVERITIES.index(row.severity) for row in report.diagnoses])
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by `close`
         self._sha256 = hashlib.sha256()
         self._ends = array("q")
@@ -100,32 +104,39 @@ class RowStore:
 
     def write(self, block: ScoredBlock) -> None:
         """Add the block's rows."""
-        values = [
+        margins = block.scores - self._thresholds
+        ordered = order_flagged(self._diagnoses, block.flags, block.percentiles, margins)
+        # Stable: findings first.
+        flagged = [sorted(each, key=self._normal.__getitem__) for each in ordered]
+        values = zip(
             _shown(block.scores, 1000),
             _shown(block.percentiles, 10),
             _shown(block.probabilities, 1000),
-        ]
-        margins = block.scores - self._thresholds
-        ordered = order_flagged(self._diagnoses, block.flags, block.percentiles, margins)
-        end = self._ends[-1] if self._ends else 0
-        for number, (result, worst_first) in enumerate(zip(block.results, ordered, strict=True)):
-            flagged = sorted(worst_first, key=self._normal.__getitem__)  # stable: findings first
-            row = _row(
-                result,
-                self._words,
-                flagged,
-                _start(block, number, flagged),
-                [each[number] for each in values],
-                is_new=bool(block.is_new[number]),
+            strict=True,
+        )
+        each_row = zip(block.results, flagged, values, block.is_new.tolist(), strict=True)
+        lines = [
+            self._encode(
+                _row(
+                    result,
+                    self._said,
+                    worst_first,
+                    _start(block, number, worst_first[0]) if worst_first else None,
+                    shown,
+                    is_new=is_new,
+                )
             )
-            self._is_old.append(not row.is_new)
-            self.has_acquired |= bool(row.acquired)
-            line = json.dumps(row, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-            self._file.write(line)
-            self._sha256.update(line)
-            end += len(line)
-            self._ends.append(end)
-            self._rank(block, number, flagged, margins[number])
+            for number, (result, worst_first, shown, is_new) in enumerate(each_row)
+        ]
+        content = "".join([f"{line}\n" for line in lines]).encode("ascii")
+        self._file.write(content)
+        self._sha256.update(content)
+        end = self._ends[-1] if self._ends else 0
+        lengths = np.array([len(line) + 1 for line in lines], np.int64)
+        self._ends.frombytes((end + lengths.cumsum()).tobytes())
+        self._is_old.frombytes((~block.is_new).tobytes())
+        self.has_acquired |= any(result.acquired for result in block.results)
+        self._rank(block, flagged, margins)
 
     def worst_first(self, n: int) -> Iterator[bytes]:
         """Yield the JSON of the `n` rows that come first: those of this run, worst first.
@@ -167,70 +178,84 @@ class RowStore:
             yield self._file.read(self._ends[index] - start)
 
     def _rank(
-        self, block: ScoredBlock, number: int, flagged: list[int], margin: NDArray[np.float64]
+        self, block: ScoredBlock, flagged: list[list[int]], margins: NDArray[np.float64]
     ) -> None:
-        worst = flagged[0] if flagged else None
-        if worst is not None and not self._normal[worst]:
-            percentile = float(block.percentiles[number, worst])
-            self._urgency.append(SEVERITIES.index(self._diagnoses[worst].severity))
-            self._percentile.append(0.0 if math.isnan(percentile) else percentile)
-            self._margin.append(float(margin[worst]))
-            return
-        if block.results[number].status is not Status.SCORED:
-            urgency = len(SEVERITIES)
-        else:
-            urgency = len(SEVERITIES) + (1 if worst is None else 2)
-        self._urgency.append(urgency)
-        self._percentile.append(0.0)
-        self._margin.append(0.0)
+        """Remember what the block's rows are ordered by."""
+        is_scored = [result.status is Status.SCORED for result in block.results]
+        is_flagged = np.array([bool(each) for each in flagged], np.bool_)
+        urgency = np.where(is_scored, len(SEVERITIES) + 1 + is_flagged, len(SEVERITIES))
+        percentile, margin = np.zeros((2, len(flagged)), np.float32)
+        worst = [(row, each[0]) for row, each in enumerate(flagged) if each]
+        found = [(row, k) for row, k in worst if not self._normal[k]]
+        if found:
+            rows, ks = np.array(found, np.intp).T
+            urgency[rows] = self._severity[ks]
+            percentile[rows] = np.nan_to_num(block.percentiles[rows, ks])
+            margin[rows] = margins[rows, ks]
+        self._urgency.frombytes(urgency.astype(np.uint8).tobytes())
+        self._percentile.frombytes(percentile.tobytes())
+        self._margin.frombytes(margin.tobytes())
+
+
+class _Said:
+    """What is said of many recordings in the same words; these are looked up once."""
+
+    def __init__(self, words: Words) -> None:
+        remembered = lru_cache(1024)
+        self.reason = remembered(lambda text: words.reason(printable(text)))
+        self.detail = words.detail  # hardly ever the same
+        self.quality = remembered(lambda text: words.quality_phrase(printable(text)))
+        self.leads: Callable[[tuple[str, ...]], str] = remembered(" ".join)
+        self.notes = remembered(lambda notes: printable("; ".join(map(words.note, notes))))
+        self.number = remembered(lambda value: None if math.isnan(value) else round(value, 3))
 
 
 def _row(
     result: RecordResult,
-    words: Words,
+    said: _Said,
     flagged: list[int],
     start_s: float | None,
-    values: list[list[int | None]],
+    values: tuple[list[int | None], list[int | None], list[int | None]],
     *,
     is_new: bool,
 ) -> Row:
     scores, percentiles, probabilities = values
+    name = printable(result.path)
     return Row(
-        name=printable(result.path),
+        name=name,
         record_id=result.record_id,
-        status=STATUSES.index(result.status),
-        reason=words.reason(printable(result.reason)),
-        detail=words.detail(result),
-        quality=words.quality_phrase(printable(result.quality)),
-        leads=" ".join(result.leads),
-        notes=printable("; ".join(map(words.note, result.notes))),
-        length_s=_known(result.duration_s),
-        rate=_known(result.sampling_rate),
+        status=_STATUS_NUMBERS[result.status],
+        reason=said.reason(result.reason),
+        detail=said.detail(result) if result.detail else "",
+        quality=said.quality(result.quality),
+        leads=said.leads(result.leads),
+        notes=said.notes(result.notes),
+        length_s=said.number(result.duration_s),
+        rate=said.number(result.sampling_rate),
         flagged=flagged,
         scores=scores,
         percentiles=percentiles,
         probabilities=probabilities,
         start_s=start_s,
-        path="" if printable(result.path) == result.path else result.path,
+        path="" if name == result.path else result.path,
         is_new=int(is_new),
         acquired=result.acquired,
         no_amplitude=int(any(note.endswith(AMPLITUDE_UNKNOWN) for note in result.notes)),
     )
 
 
-def _start(block: ScoredBlock, number: int, flagged: list[int]) -> float | None:
+def _start(block: ScoredBlock, number: int, worst: int) -> float:
+    """Where the window begins that speaks most for a recording's worst flag."""
     result = block.results[number]
-    if not flagged:
-        return None
-    worst = float(block.worst_start_s[number, flagged[0]])
-    if not math.isnan(worst):
-        return worst
+    start_s = float(block.worst_start_s[number, worst])
+    if not math.isnan(start_s):
+        return start_s
     if result.n_windows == 1:
         return float(result.window_starts_s[0])
     rows = np.flatnonzero(block.windows.record == number)
     if not len(rows):
         return float(result.window_starts_s[0])
-    best = rows[int(np.argmax(block.windows.scores[rows, flagged[0]]))]
+    best = rows[int(np.argmax(block.windows.scores[rows, worst]))]
     return float(block.windows.start_s[best])
 
 
@@ -247,7 +272,3 @@ def _shown(values: NDArray[np.float32], factor: int) -> list[list[int | None]]:
             else []
         )
     return shown
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else round(value, 3)
