@@ -13,7 +13,8 @@ from ecgscreen.manifest import Manifest, read_checked
 from ecgscreen.publish import JsonValue
 from ecgscreen.results import RecordResult, report_text
 from ecgscreen.row_index import RowIndex
-from ecgscreen.shards import RowColumns, StoredRow, read_shard
+from ecgscreen.shards import RowColumns, StoredRow
+from ecgscreen.stored_shard import read_shard
 
 BLOCK_RECORDS = 4_096
 BLOCK_WINDOWS = 16_384
@@ -114,8 +115,7 @@ class StoredRows:
             begin, end = np.searchsorted(rows, first_rows[number : number + 2])
             if begin < end:
                 shard = read_shard(self.folder, entry)
-                for row in rows[begin:end] - first_rows[number]:
-                    yield shard.row(int(row))
+                yield from shard.rows(rows[begin:end] - first_rows[number])
 
     def iter_names(self) -> Iterator[tuple[str, str]]:
         """Yield the path and the record id of every record, in the order they were added.

@@ -44,7 +44,7 @@ class CsvReport:
         flagged = order_flagged(
             self._diagnoses, block.flags, block.percentiles, block.scores - self._thresholds
         )
-        has_score = ~np.isnan(block.scores).any(axis=1)
+        has_score = np.logical_and.reduce(~np.isnan(block.scores), axis=1)
         decimals = iter(shortest_decimals(block.scores[has_score].ravel()))
         k = len(self._names)
         for result, order, is_known in zip(block.results, flagged, has_score.tolist(), strict=True):

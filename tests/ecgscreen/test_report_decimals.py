@@ -27,10 +27,22 @@ def cosines(n: int) -> NDArray[np.float32]:
         _GENERATOR.integers(0, 1 << 32, 20_000, np.uint32).view(np.float32),  # any bits at all
         np.float32(2) ** np.arange(-30, 10, dtype=np.float32),
         np.array([0, -0.0, 1, -1, 1e-4, 1e-5, np.nan, np.inf, -np.inf, 1e-45], np.float32),
-        np.nextafter(np.array([1, 1, 1e-4, 1e-4], np.float32), np.float32([0, 2, 0, 1])),
+        np.nextafter(np.float32(1), np.array([0, 2], np.float32)),
+        np.nextafter(np.float32(1e-4), np.array([0, 1], np.float32)),
         np.empty(0, np.float32),
     ],
-    ids=["cosines", "small", "neighbours", "short", "bits", "powers", "special", "edges", "none"],
+    ids=[
+        "cosines",
+        "small",
+        "neighbours",
+        "short",
+        "bits",
+        "powers",
+        "special",
+        "one",
+        "least",
+        "none",
+    ],
 )
 def test_text_is_that_of_str(numbers: NDArray[np.float32]) -> None:
     assert shortest_decimals(numbers) == list(map(str, numbers))

@@ -35,8 +35,8 @@ from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import RecordResult, Status
 from ecgscreen.run_store import NEXT_MANIFEST
-from ecgscreen.shards import read_shard
 from ecgscreen.simulate import write_dataset
+from ecgscreen.stored_shard import read_shard
 from ecgscreen.workers import CHUNK, CHUNKS_AHEAD, Crew, Task
 from engines.select import load_engine
 from tests.ecgscreen.deadly import Deadly, Unreadable
