@@ -107,14 +107,15 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, required=True)
     arguments = parser.parse_args()
     bundle = load_bundle(arguments.bundle)
-    names, learn, test = _folds(bundle, arguments.folders)
+    names, learn, test = read_folds(bundle, arguments.folders)
     print(f"{len(names)} concepts, bundle {bundle.sha256[:12]}: {', '.join(names)}\n")
     _methods(learn, test)
     _quantiles(learn, test)
     _operating_points(names, learn, test)
 
 
-def _folds(bundle: Bundle, folders: list[Path]) -> tuple[list[str], Fold, Fold]:
+def read_folds(bundle: Bundle, folders: list[Path]) -> tuple[list[str], Fold, Fold]:
+    """Concepts with enough recordings in both, fold 8 and fold 9."""
     vocabulary = load_vocabulary()
     engine = load_engine("openvino", bundle.encoder_onnx, threads=1)
     sets = [
