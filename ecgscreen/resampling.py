@@ -8,9 +8,9 @@ sampling rate, in float64, and kept: no filter design, no convolution call per r
    Discrete-Time Signal Processing, section 7.5), evaluated at exactly that time. Mains hum
    and everything else above the stop frequency is attenuated by `STOP_BAND_DB`, so nothing
    folds back. With whole rates the kernel repeats after some samples, hence one matrix serves
-   all blocks of `_BLOCK` samples or so: fewer and most of the kernel is computed for the margins
-   of a block, more and most of the matrix is zeros. With other rates every second has a matrix
-   of its own: one for the whole window would be gigabytes at the highest rates.
+   all blocks of `_BLOCK` samples or so: more and most of the matrix is zeros, fewer and a
+   processor's vector registers are not full. With other rates every second has a matrix of its
+   own: one for the whole window would be gigabytes at the highest rates.
 2. *Baseline removal*: the window's slow discrete cosines (DCT-II) are damped by the squared
    magnitude response of a 4th-order Butterworth high-pass, that is what forward-backward
    filtering does, without its transients at the edges (the cosine set as a drift model:
@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 STOP_BAND_DB = 80.0
 BUTTERWORTH_ORDER = 4
 _NEGLIGIBLE_WEIGHT = 1e-5
-_BLOCK = 32
-"""Samples out of a block, also what a processor's vector registers take at once."""
+_BLOCK = 16
+"""Samples out of a block, also what a processor's vector register takes at once."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,9 @@ def _step_matrix(
     repeats = max(1, round(_BLOCK * common / rate_out))
     n_in, n_out = repeats * rate_in // common, repeats * rate_out // common
     matrix, margin = low_pass_matrix(rate_in, rate_out, band, n_in, n_out)
-    return matrix.astype(np.float32), margin, n_in, n_out
+    # The samples between a block's last output and the next block's first are not needed.
+    n_needed = np.flatnonzero(matrix.any(axis=1))[-1] + 1
+    return matrix[:n_needed].astype(np.float32), margin, n_in, n_out
 
 
 @lru_cache(maxsize=32)
@@ -188,20 +190,7 @@ def resample(
     # The tiny allowance is for rates such as 128.0 * 7.8125 that are whole but for rounding.
     n_out = math.floor(n_in * rate_out / rate_in + 1e-9)
     if float(rate_in).is_integer() and float(rate_out).is_integer():
-        matrix, margin, step, n_block = _step_matrix(int(rate_in), int(rate_out), band)
-        n_blocks = math.ceil(n_out / n_block)
-        padded = _mirrored(signal, margin, n_blocks * step + 2 * margin)
-        of_sample = padded.itemsize
-        # Blocks that overlap by their margins. (numpy's sliding windows take longer than this
-        # step and the next together.)
-        blocks: NDArray[np.float32] = np.ndarray(
-            (*n_several, n_leads, n_blocks, step + 2 * margin),
-            np.float32,
-            padded,
-            strides=(*padded.strides[:-1], step * of_sample, of_sample),
-        )
-        rows = blocks.reshape(*n_several, n_leads * n_blocks, len(matrix))
-        return (rows @ matrix).reshape(*n_several, n_leads, -1)[..., :n_out]
+        return _in_blocks(signal, n_out, *_step_matrix(int(rate_in), int(rate_out), band))
     size = math.ceil(rate_out)
     steps = [
         _block_matrix(rate_in, rate_out, band, size, block)
@@ -212,6 +201,43 @@ def resample(
     padded = _mirrored(signal, margin, n_total)
     parts = [padded[..., first : first + len(matrix)] @ matrix for matrix, _, first in steps]
     return np.concatenate(parts, axis=-1)[..., :n_out]
+
+
+def _in_blocks(
+    signal: NDArray[np.float32],
+    n_out: int,
+    matrix: NDArray[np.float32],
+    margin: int,
+    step: int,
+    n_block: int,
+) -> NDArray[np.float32]:
+    """Resample with what `_step_matrix` gives.
+
+    A block's samples overlap those of the blocks around it, and a matrix product wants rows that
+    do not. Every `n_turns`-th block does not: so many products read the signal where it lies,
+    each leaving its blocks in their places, without a copy of all blocks.
+    """
+    *n_several, n_leads, n_in = signal.shape
+    n_needed = len(matrix)
+    n_turns = math.ceil(n_needed / step)
+    n_blocks = math.ceil(n_out / n_block)
+    n_total = max((n_blocks - 1) * step + n_needed, margin + n_in)
+    n_rows = math.ceil(n_total / (n_turns * step))
+    padded = _mirrored(signal, margin, n_rows * n_turns * step).reshape(*n_several, -1)
+    out = np.empty((*n_several, n_leads * n_rows, n_turns, n_block), np.float32)
+    for turn in range(n_turns):
+        # A row that goes on into the next lead is not asked for; after the last there is none.
+        goes_on = turn * step + n_needed > n_turns * step
+        results = out[..., : n_leads * n_rows - goes_on, turn, :]
+        rows: NDArray[np.float32] = np.ndarray(
+            (*results.shape[:-1], n_needed),
+            np.float32,
+            padded,
+            offset=turn * step * padded.itemsize,
+            strides=(*padded.strides[:-1], n_turns * step * padded.itemsize, padded.itemsize),
+        )
+        np.matmul(rows, matrix, out=results)
+    return out.reshape(*n_several, n_leads, -1)[..., :n_out]
 
 
 def remove_baseline(
