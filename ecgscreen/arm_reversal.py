@@ -46,8 +46,9 @@ def arm_reversal_note(recording: Recording, usable: NDArray[np.bool_]) -> str | 
         recording.signal[recording.lead_names.index(name), :MOST_SAMPLES] for name in names
     )
     # The cheap question first: it is nearly always answered with no.
-    if not run_against(i, v6):
-        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not run_against(i, v6):
+            return None
     upside_down = _leans(-i) and _leans(avr)
     return ARM_REVERSAL if upside_down else None
 
@@ -59,22 +60,33 @@ def run_against(i: NDArray[np.float32], v6: NDArray[np.float32]) -> NDArray[np.b
     ----------
     i, v6
         float32, shape (..., n_samples): the leads, of one recording or of many, of at most
-        `MOST_SAMPLES`.
+        `MOST_SAMPLES`. A file's absurd gain may take squares beyond float32, of which numpy
+        warns.
 
     Returns
     -------
     bool, shape (...).
     """
-    # A file's absurd gain may take squares beyond float32.
-    with np.errstate(over="ignore", invalid="ignore"):
-        change_i, change_v6 = i[..., 1:] - i[..., :-1], v6[..., 1:] - v6[..., :-1]
-        size = np.sqrt(np.vecdot(change_i, change_i) * np.vecdot(change_v6, change_v6))
-        opposite: NDArray[np.bool_] = np.vecdot(change_i, change_v6) < OPPOSITE * size
+    change_i, change_v6 = i[..., 1:] - i[..., :-1], v6[..., 1:] - v6[..., :-1]
+    size = np.sqrt(np.vecdot(change_i, change_i) * np.vecdot(change_v6, change_v6))
+    opposite: NDArray[np.bool_] = np.vecdot(change_i, change_v6) < OPPOSITE * size
     return opposite
 
 
 def _leans(lead: NDArray[np.float32]) -> bool:
     """Whether the upward deflections are the larger ones, by far."""
     # Percentiles, so that a spike decides nothing; a QRS complex takes a tenth of the time.
-    low, middle, high = np.percentile(lead, (0.5, 50, 99.5)).tolist()
-    return bool(high - middle > DOMINANCE * (middle - low))
+    low, middle, high = _quantiles(lead, (0.005, 0.5, 0.995))
+    return high - middle > DOMINANCE * (middle - low)
+
+
+def _quantiles(values: NDArray[np.float32], shares: tuple[float, ...]) -> list[float]:
+    """As `numpy.quantile`, which takes six times as long."""
+    last = len(values) - 1
+    between = [(int(share * last), min(int(share * last) + 1, last)) for share in shares]
+    ordered = np.partition(values, [place for pair in between for place in pair])
+    found = []
+    for share, pair in zip(shares, between, strict=True):
+        below, above = ordered[list(pair)].tolist()
+        found.append(below + share * last % 1 * (above - below))
+    return found

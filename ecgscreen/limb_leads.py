@@ -44,6 +44,9 @@ _MOST_GUESSES = 2
 _Shares: TypeAlias = NDArray[np.float64]
 """A row a sum of leads, a column a lead."""
 
+_Forms: TypeAlias = NDArray[np.float64]
+"""A column a sum of leads: from the products of each two leads to its square."""
+
 
 def with_derived_leads(recording: Recording, usable: NDArray[np.bool_]) -> Recording:
     """Add the limb leads that are not there as the sums of I and II that they are.
@@ -101,19 +104,19 @@ def limb_lead_note(recording: Recording, usable: NDArray[np.bool_]) -> str | Non
     signal = recording.signal[chosen, :MOST_SAMPLES]
     signal = signal - signal.mean(axis=1, keepdims=True)
     # What follows are sums of leads, and these products hold the sizes of all of them.
-    products = _products(signal)
-    wrong = _contradicting(tuple(names), products)
-    if not wrong:
+    products = signal @ signal.T / np.float32(signal.shape[1])
+    checked, forms = _sums(tuple(names))
+    wrong = _contradictions(forms, products)
+    if not wrong.any():
         return None
-    guesses = [
-        text
-        for text, shares in _explanations(names)
-        if not _contradicting(tuple(names), shares @ products @ shares.T)
-    ]
+    texts, explained = _explanations(tuple(names))
+    explains = ~np.logical_or.reduce(_contradictions(explained, products), axis=-1)
+    guesses = [texts[number] for number in np.flatnonzero(explains)]
     if guesses:
         explanation = " or ".join(guesses[:_MOST_GUESSES])
     else:
-        explanation = f"{', '.join(wrong)} not as I and II make it"
+        off = [name for name, is_wrong in zip(checked, wrong.tolist(), strict=True) if is_wrong]
+        explanation = f"{', '.join(off)} not as I and II make it"
     return f"limb leads contradict each other (Einthoven, Goldberger): {explanation}"
 
 
@@ -131,29 +134,31 @@ def limb_leads_agree(deviation: NDArray[np.float32]) -> NDArray[np.bool_]:
     bool, shape (n_recordings,).
     """
     signal = deviation[:, : len(LIMB_LEADS)]
-    wrong = _contradictions(LIMB_LEADS, _products(signal))
-    agree: NDArray[np.bool_] = np.logical_not(np.logical_or.reduce(wrong, axis=1))
+    # The leads are compared with sums of I and II: of other products nothing is asked.
+    products = np.zeros((len(signal), len(LIMB_LEADS), len(LIMB_LEADS)))
+    for two in (0, 1):
+        products[:, two] = products[:, :, two] = np.vecdot(signal[:, two : two + 1], signal)
+    each = np.arange(2, len(LIMB_LEADS))
+    products[:, each, each] = np.vecdot(signal[:, 2:], signal[:, 2:])
+    products /= signal.shape[-1]
+    _, forms = _sums(LIMB_LEADS)
+    agree: NDArray[np.bool_] = ~np.logical_or.reduce(_contradictions(forms, products), axis=-1)
     return agree
 
 
-def _products(signal: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The mean product of each two leads, from arrays of shape (..., n_leads, n_samples)."""
-    products: NDArray[np.float32] = signal @ signal.swapaxes(-1, -2)
-    return products / np.float32(signal.shape[-1])
+def _contradictions(forms: _Forms, products: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Whether each lead is not as I and II make it, from the mean product of each two, in mV^2.
 
-
-def _contradicting(names: tuple[str, ...], products: NDArray[np.floating]) -> list[str]:
-    """Which leads are not as I and II make them."""
-    checked, _ = _sums(names)
-    wrong = _contradictions(names, products).tolist()
-    return [name for name, is_wrong in zip(checked, wrong, strict=True) if is_wrong]
-
-
-def _contradictions(names: tuple[str, ...], products: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Whether each lead is not as I and II make it, from the mean product of each two, in mV^2."""
-    checked, sums = _sums(names)
-    squares = ((sums @ products) * sums).sum(axis=-1)
-    sizes = np.sqrt(np.maximum(0, squares)).reshape(*squares.shape[:-1], 3, len(checked))
+    Parameters
+    ----------
+    forms
+        Shape (n_leads^2, ..., 3, n_checked): of the leads to check, what they should be, and the
+        rest.
+    products
+        Shape (..., n_leads, n_leads).
+    """
+    squares = products.reshape(*products.shape[:-2], -1) @ forms.reshape(len(forms), -1)
+    sizes = np.sqrt(np.maximum(0, squares)).reshape(*squares.shape[:-1], *forms.shape[1:])
     own, expected, off = sizes[..., 0, :], sizes[..., 1, :], sizes[..., 2, :]
     size = np.maximum(own, expected)
     wrong: NDArray[np.bool_] = (size > SMALLEST_MV) & (off > LARGEST_SHARE * size)
@@ -161,17 +166,36 @@ def _contradictions(names: tuple[str, ...], products: NDArray[np.floating]) -> N
 
 
 @lru_cache(maxsize=64)
-def _sums(names: tuple[str, ...]) -> tuple[tuple[str, ...], _Shares]:
-    """Leads that I and II make; below one another these, what they should be, and the rest."""
+def _sums(names: tuple[str, ...]) -> tuple[tuple[str, ...], _Forms]:
+    """Which leads I and II make, and the forms of these, of what they should be, and the rest."""
+    checked, shares = _shares(names)
+    return checked, _forms(shares)
+
+
+def _shares(names: tuple[str, ...]) -> tuple[tuple[str, ...], _Shares]:
     checked = tuple(name for name in names if name in FROM_I_AND_II)
     own, expected = np.zeros((2, len(checked), len(names)))
     for row, name in enumerate(checked):
         own[row, names.index(name)] = 1
         expected[row, :2] = FROM_I_AND_II[name]
-    return checked, np.concatenate([own, expected, own - expected])
+    return checked, np.stack([own, expected, own - expected])
 
 
-def _explanations(names: Sequence[str]) -> Iterator[tuple[str, _Shares]]:
+def _forms(shares: _Shares) -> _Forms:
+    """From shape (..., n_leads) to (n_leads^2, ...)."""
+    pairs = shares[..., :, np.newaxis] * shares[..., np.newaxis, :]
+    return np.moveaxis(pairs.reshape(*shares.shape[:-1], -1), -1, 0).copy()
+
+
+@lru_cache(maxsize=64)
+def _explanations(names: tuple[str, ...]) -> tuple[tuple[str, ...], _Forms]:
+    """What may have happened, and the forms for the leads as they would be without it."""
+    texts, found = zip(*_changes(names), strict=True)
+    _, shares = _shares(names)
+    return texts, _forms(np.stack([shares @ one for one in found]))
+
+
+def _changes(names: Sequence[str]) -> Iterator[tuple[str, _Shares]]:
     """What may have happened, each with the leads without it as shares of those found."""
     found = np.eye(len(names))
     for row, name in enumerate(names):

@@ -31,9 +31,9 @@ from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
 from ecgscreen.scoring import LONG_S
 from ecgscreen.stamp import FileStamp
 
-_TOGETHER = 150_000
-"""Samples of recordings that are prepared as one array: a core's cache holds them, and what is
-made of them."""
+_TOGETHER = 600_000
+"""Samples of recordings that are prepared as one array: of more, what numpy takes for a call is
+hardly less for each, and caches hold less of them."""
 
 _AT_0_S = np.zeros(1, np.float32)
 _AT_0_S.flags.writeable = False

@@ -67,19 +67,35 @@ def muscle_noise(
     bool, shape (n_recordings, n_leads): a recording's are all true where they together say so,
     but for quiet ones where there are several.
     """
-    noisy = np.zeros(evenness.shape, np.bool_)
     if sampling_rate < 2 * _HIGH_HZ:
-        return noisy
-    # Without an even lead neither a lead nor the median of them can be noise.
+        return np.zeros(evenness.shape, np.bool_)
     even = evenness > LEAST_EVENNESS
-    asked = np.flatnonzero(even.any(axis=1))
-    if not len(asked):
-        return noisy
-    share = fast_share(seconds if len(asked) == len(seconds) else seconds[asked], sampling_rate)
-    for recording, of_lead in zip(asked.tolist(), share, strict=True):
-        noisy[recording] = even[recording] & (of_lead > LEAD_FAST_SHARE)
-        noisy[recording] |= _together(of_lead, evenness[recording])
+    share = np.zeros(evenness.shape, np.float32)
+    if even.any():
+        share[even] = fast_share(seconds[even], sampling_rate)
+    noisy = share > LEAD_FAST_SHARE
+    for recording in np.flatnonzero(_may_be_together(share, evenness)):
+        others = (evenness[recording] > 0) & ~even[recording]
+        if others.any():
+            share[recording, others] = fast_share(seconds[recording, others], sampling_rate)
+        noisy[recording] |= _together(share[recording], evenness[recording])
     return noisy
+
+
+def _may_be_together(
+    share: NDArray[np.float32], evenness: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """In which recordings both medians may be those of noise, whatever the uneven leads' shares.
+
+    A median lies above what half of the leads lie above. Leads that do not change at all (of an
+    evenness of 0) have no share in it.
+    """
+    n_leads = np.count_nonzero(evenness > 0, axis=1)
+    n_even = np.count_nonzero(evenness > LEAST_EVENNESS, axis=1)
+    n_fast = np.count_nonzero(share > RECORDING_FAST_SHARE, axis=1) + n_leads - n_even
+    many = n_leads >= MIN_LEADS_TOGETHER
+    may_be: NDArray[np.bool_] = many & (2 * n_even >= n_leads) & (2 * n_fast >= n_leads)
+    return may_be
 
 
 def _together(share: NDArray[np.float32], evenness: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -111,34 +127,33 @@ def fast_share(seconds: NDArray[np.float32], sampling_rate: float) -> NDArray[np
     Parameters
     ----------
     seconds
-        float32, shape (n_recordings, n_leads, n_seconds, n), finite.
+        float32, shape (..., n_seconds, n): leads' finite samples, cut into seconds.
     sampling_rate
         In Hz.
 
     Returns
     -------
-    float32, shape (n_recordings, n_leads), 0 to 1; 0 in a lead without any power there.
+    float32, shape (...), 0 to 1; 0 in a lead without any power there.
     """
-    n_recordings, n_leads, n_seconds, n = seconds.shape
+    *n_several, n_seconds, n = seconds.shape
     waves = _waves(n, sampling_rate)
-    # A product of a fixed shape a recording: its rounding does not depend on the others.
-    power = np.square(seconds.reshape(n_recordings, n_leads * n_seconds, n) @ waves)
+    # A product of a fixed shape a lead: its rounding does not depend on the others.
+    power = seconds @ waves
+    np.square(power, out=power)
     n_fast = 2 * (_HIGH_HZ - _FAST_HZ + 1)
     # The fast waves stand first. A sum over few columns is fastest as a product.
-    sums = (power @ _sums(waves.shape[1], n_fast)).reshape(n_recordings, n_leads, n_seconds, 2)
+    sums = power @ _sums(waves.shape[1], n_fast)
     n_windows = max(1, n_seconds // _WINDOW_S)
     length = min(n_seconds, _WINDOW_S)
     windows = (
-        sums[:, :, : n_windows * length]
-        .reshape(n_recordings, n_leads, n_windows, length, 2)
-        .sum(axis=3)
+        sums[..., : n_windows * length, :].reshape(*n_several, n_windows, length, 2).sum(axis=-2)
     )
     fast, whole = windows[..., 0], windows[..., 1]
     with np.errstate(over="ignore", invalid="ignore"):
         share = np.divide(
             fast, whole, out=np.zeros_like(fast), where=(whole > 0) & np.isfinite(whole)
         )
-    median: NDArray[np.float32] = share[..., 0] if n_windows == 1 else np.median(share, axis=2)
+    median: NDArray[np.float32] = share[..., 0] if n_windows == 1 else np.median(share, axis=-1)
     return median
 
 

@@ -71,16 +71,27 @@ def pacing_marks(deviation: NDArray[np.float32], sampling_rate: float) -> NDArra
     n_places = deviation.shape[-1] - quiet - rise - fall
     later, earlier = of_leads[:, quiet : quiet + n_places], of_leads[:, :n_places]
     sudden = later > _SUDDEN * earlier
-    for number in np.flatnonzero(sudden.any(axis=1)):
+    for number in np.flatnonzero((sudden & (later > _LEADS_AT_ONCE * SPIKE_MV)).any(axis=1)):
         leads, size = deviation[number], later[number]
-        # The cheap question first: it is nearly always answered with no.
+        # The cheap questions first: they are nearly always answered with no.
         places = np.flatnonzero(sudden[number] & (size > _LEADS_AT_ONCE * SPIKE_MV))
-        at_once = _at_once(_heights(leads, places, quiet, rise, fall))
-        if np.count_nonzero(at_once > SPIKE_MV) >= MIN_SPIKES:
+        foot = places + quiet
+        rises = leads.take(foot + rise, axis=1) - leads.take(foot, axis=1)
+        places = places[_stands_at_once(np.abs(rises, out=rises))]
+        if len(places) < MIN_SPIKES:
+            continue
+        stands = _stands_at_once(_heights(leads, places, quiet, rise, fall))
+        if np.count_nonzero(stands) >= MIN_SPIKES:
             places = np.flatnonzero(sudden[number] & (size > _LEADS_AT_ONCE * SPIKE_MV / 2))
             heights = _heights(leads, places, quiet, rise, fall)
             marks[number] = _in_leads(heights, places / sampling_rate, duration_s)
     return marks
+
+
+def _stands_at_once(heights: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where in as many leads as count heights (n_leads, n_places) are those of spikes."""
+    stands: NDArray[np.bool_] = np.count_nonzero(heights > SPIKE_MV, axis=0) >= _LEADS_AT_ONCE
+    return stands
 
 
 def _heights(

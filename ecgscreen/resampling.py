@@ -186,7 +186,7 @@ def resample(
     sample at the same time as the input's first. A recording's bits do not depend on how many
     are in the array: each has matrix products of its own.
     """
-    *n_several, n_leads, n_in = signal.shape
+    n_in = signal.shape[-1]
     # The tiny allowance is for rates such as 128.0 * 7.8125 that are whole but for rounding.
     n_out = math.floor(n_in * rate_out / rate_in + 1e-9)
     if float(rate_in).is_integer() and float(rate_out).is_integer():
