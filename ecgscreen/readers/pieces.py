@@ -1,14 +1,14 @@
 """Long recordings, read a piece at a time: a day of twelve leads does not fit the memory at once.
 
-WFDB records of any format that says where a sample lies, EDF and ISHNE are read from their files
-piece by piece. All others are read whole, within
-`ecgscreen.readers.base.MAX_SAMPLES`, and handed out in pieces.
+WFDB records, EDF and ISHNE are read from their files piece by piece. All others are read whole,
+within `ecgscreen.readers.base.MAX_SAMPLES`, and handed out in pieces.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +20,15 @@ from ecgscreen.readers import READERS, read_recording
 from ecgscreen.readers.archives import archived
 from ecgscreen.readers.base import MAX_LONG_SAMPLES, reason_of
 from ecgscreen.readers.by_content import length_announced, open_by_content
+from ecgscreen.readers.wfdb_differences import RunningSum, are_differences
 from ecgscreen.readers.wfdb_header import Header, read_header
 from ecgscreen.readers.wfdb_library import check_signal_files
-from ecgscreen.readers.wfdb_long_segments import in_pieces, open_segments, read_frames
+from ecgscreen.readers.wfdb_long_segments import (
+    in_pieces,
+    is_skewed,
+    open_segments,
+    read_frames,
+)
 from ecgscreen.readers.wfdb_signal import is_plain, n_frames
 from ecgscreen.readers.wfdb_single import leads_of
 from ecgscreen.recording import Recording, RecordingError, SkippedRecording, SkipReason
@@ -139,7 +145,7 @@ def _n_announced(header: Header) -> int:
 
 def _from_wfdb(header: Header, path: Path, root: Path) -> Pieces | None:
     """Open a WFDB record whose samples have their places in its files; None for another."""
-    if in_pieces(header):
+    if in_pieces(header) or (are_differences(header) and not is_skewed(header)):
         return _from_file(header, path, root)
     if header.segments and _n_announced(header) > LONG_S * header.sampling_rate:
         opened = open_segments(header, path, root)
@@ -155,10 +161,10 @@ def _from_file(header: Header, path: Path, root: Path) -> Pieces:
         check_signal_files(header, path, root, MAX_LONG_SAMPLES)
     _check_length(header.n_signals, n_samples)
     leads = leads_of(header.signals)
-
-    def read(start: int, stop: int) -> NDArray[np.float32]:
-        return read_frames(header, path, root, leads, start, stop)
-
+    if are_differences(header):
+        read = RunningSum(header, path, root, leads).read
+    else:
+        read = partial(read_frames, header, path, root, leads)
     nothing = np.empty((len(leads.names), 0), np.float32)
     whole = Recording(
         path,

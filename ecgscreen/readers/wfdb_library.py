@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,11 +44,11 @@ _BYTES_PER_SAMPLE = {
 }
 """signal(5)."""
 
-_DIFFERENCES = frozenset({8})
-"""Each sample is the difference from the one before."""
-
 _COMPRESSED = frozenset({508, 516, 524})
 """FLAC: the length of the file says nothing of the number of samples."""
+
+_IN_PLACE = (_BYTES_PER_SAMPLE.keys() | _COMPRESSED) - {8}
+"""A sample is found without those before it; in format 8 it is a difference."""
 
 _WHAT_WFDB_RAISES = (
     ArithmeticError,
@@ -105,6 +106,25 @@ def read_with_library(
     OSError
         If a file cannot be opened or read.
     """
+    record = _read(header, path, root, frames, physical=True)
+    physical = record.p_signal[:, list(wanted)] * np.array(factors)
+    return np.ascontiguousarray(physical.T, dtype=np.float32)
+
+
+def digital_with_library(
+    header: Header, path: Path, root: Path, wanted: tuple[int, ...], frames: slice
+) -> NDArray[np.int32]:
+    """Read a part of some signals as the converter gave them, shape (n, len(wanted)).
+
+    Of format 8, as if the header's initial value stood before the part. Parameters and errors are
+    those of `read_with_library`; of a record with one sample a frame.
+    """
+    record = _read(header, path, root, frames, physical=False)
+    return np.array(record.d_signal[:, list(wanted)], np.int32)
+
+
+def _read(header: Header, path: Path, root: Path, frames: slice | None, *, physical: bool) -> Any:
+    """Give the package's own record, whose header it understood as we did."""
     location = str(path.parent.absolute())
     if path.suffix != ".hea" or "::" in f"{path}" or "://" in location:
         # The package appends the suffix itself, and takes such names for a URL.
@@ -129,6 +149,7 @@ def read_with_library(
                     f"{folder}/{path.stem}",
                     sampfrom=0 if frames is None else frames.start,
                     sampto=header.n_samples if frames is None else frames.stop,
+                    physical=physical,
                 )
         except _WHAT_WFDB_RAISES as error:
             # Without the error behind it, which may quote the file.
@@ -136,15 +157,13 @@ def read_with_library(
                 SkipReason.UNSUPPORTED, f"the wfdb package refused it ({type(error).__name__})"
             ) from None
     _require_agreement(header, record)
-    physical = record.p_signal[:, list(wanted)] * np.array(factors)
-    return np.ascontiguousarray(physical.T, dtype=np.float32)
+    return record
 
 
 def can_be_cut(header: Header) -> bool:
     """Tell whether `read_with_library` can read a part of the record without all before it."""
     return bool(header.n_samples and header.signals) and all(
-        signal.format in _BYTES_PER_SAMPLE and signal.format not in _DIFFERENCES
-        for signal in header.signals
+        signal.format in _IN_PLACE for signal in header.signals
     )
 
 

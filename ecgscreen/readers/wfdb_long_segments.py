@@ -31,9 +31,12 @@ _Part = tuple[Header, Path, LeadChoice]
 
 def in_pieces(header: Header) -> bool:
     """Tell whether a part of a single-segment record can be read without all before it."""
-    # A skewed signal begins in another frame of the file than the others.
-    is_skewed = any(signal.skew for signal in header.signals)
-    return (is_plain(header) or can_be_cut(header)) and not is_skewed
+    return (is_plain(header) or can_be_cut(header)) and not is_skewed(header)
+
+
+def is_skewed(header: Header) -> bool:
+    """Tell whether a signal begins in another frame of its file than the others."""
+    return any(signal.skew for signal in header.signals)
 
 
 def read_frames(
