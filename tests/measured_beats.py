@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ecgscreen.recording import LEADS, Recording
 from ecgscreen.simulate import (
+    Artefacts,
     BeatKind,
     Rhythm,
     SimulatedRecording,
@@ -29,6 +30,12 @@ def made(
 ) -> SimulatedRecording:
     """Simulate without artefacts."""
     return simulate(SimulationSettings(rhythm, rate, duration_s, seed, heart_rate))
+
+
+def spoilt(seed: int = 3, rate: float = 500.0, artefacts: Artefacts | None = None) -> Recording:
+    """Simulate sinus rhythm with artefacts."""
+    settings = SimulationSettings(Rhythm.SINUS, rate, seed=seed, artefacts=artefacts or Artefacts())
+    return simulate(settings).recording
 
 
 def lead(recording: Recording, name: str) -> Samples:

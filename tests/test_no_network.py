@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import warnings
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from ecgscreen.bundle import load_bundle
@@ -19,6 +17,7 @@ from ecgscreen.errors import ExitCode
 from ecgscreen.simulate import Rhythm, SimulationSettings, simulate
 from tests.ecgscreen.formats.table import FORMATS
 from tests.ecgscreen.reports_read import reports_of
+from tests.ecgscreen.wfdb_written import write_by_wfdb
 from tests.offline import run_offline
 
 COMMAND = """
@@ -53,27 +52,6 @@ run_training(
 """
 
 
-def write_by_wfdb(folder: Path, form: str) -> None:
-    """A record in a format that is read through the wfdb package."""
-    recording = simulate(SimulationSettings(Rhythm.SINUS, seed=3)).recording
-    n_leads = len(recording.lead_names)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the package's own use of pandas
-        import wfdb
-
-        wfdb.wrsamp(
-            f"wfdb{form}",
-            fs=recording.sampling_rate,
-            units=["mV"] * n_leads,
-            sig_name=list(recording.lead_names),
-            d_signal=np.rint(recording.signal.T * 200).astype(int),
-            fmt=[form] * n_leads,
-            adc_gain=[200.0] * n_leads,
-            baseline=[0] * n_leads,
-            write_dir=str(folder),
-        )
-
-
 def left_in(home: Path) -> list[Path]:
     return list(home.rglob("*"))
 
@@ -83,13 +61,14 @@ def test_a_scan_of_every_format(
     bundle_dir: Path, empty_home: Path, tmp_path: Path, workers: str
 ) -> None:
     records = tmp_path / "records"
+    heart = simulate(SimulationSettings(Rhythm.SINUS, seed=3)).recording
     for number, form in enumerate(FORMATS.values()):
         settings = SimulationSettings(Rhythm.SINUS, sampling_rate=form.sampling_rate, seed=number)
         folder = records / f"{number}"
         folder.mkdir(parents=True)
         form.write(simulate(settings).recording, folder)
     for signal_format in ("212", "516"):
-        write_by_wfdb(records, signal_format)
+        write_by_wfdb(heart, records, signal_format)
     shutil.make_archive(str(records / "packed"), "zip", records / "0")
     out = tmp_path / "out"
     finished = run_offline(

@@ -17,11 +17,12 @@ from ecgscreen.publish import JsonValue
 from ecgscreen.readers.pieces import Pieces, in_memory
 from ecgscreen.recording import LEADS, Recording, SkippedRecording, SkipReason
 from ecgscreen.reports import DiagnosisRow, Provenance, Report, write_reports
-from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
+from ecgscreen.results import RecordResult, Status, not_scored
 from ecgscreen.run_store import RunStore
 from ecgscreen.scoring import quantise_directions, score
 from ecgscreen.simulate import Rhythm, SimulationSettings, simulate
 from engines.base import EngineInfo
+from tests.ecgscreen import rows
 
 D = 4
 DIAGNOSES = (
@@ -71,18 +72,13 @@ def scored(path: str, *windows: dict[int, float], quality: str = "good") -> Reco
             embeddings[row, k] = cosine
         # What is left of the length goes where no threshold is.
         embeddings[row, 3] = np.sqrt(max(0.0, 1 - float((embeddings[row, :3] ** 2).sum())))
-    return RecordResult(
-        path=path,
-        record_id=record_id_of(path),
-        status=Status.SCORED,
-        reason="",
-        detail="",
+    return rows.scored(
+        path,
+        len(windows),
         quality=quality,
         sampling_rate=100.0,
-        duration_s=10.0 * len(windows),
         leads=LEADS,
         notes=(),
-        window_starts_s=np.arange(len(windows), dtype=np.float32) * 10,
         embeddings=embeddings,
     )
 

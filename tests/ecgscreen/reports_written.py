@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from ecgscreen.calibration import PlattScaling
 from ecgscreen.reports import DiagnosisRow, Provenance, Report, RunSummary, write_reports
-from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
+from ecgscreen.results import RecordResult, Status, not_scored
 from ecgscreen.run_store import RunStore
 from ecgscreen.scoring import quantise_directions, record_embedding, score
 from engines.base import EngineInfo
+from tests.ecgscreen.rows import scored
 
 D = 16
 RNG = np.random.default_rng(0)
@@ -55,29 +56,6 @@ PROVENANCE = Provenance(
 )
 
 
-def unit_rows(n: int, seed: int) -> NDArray[np.float16]:
-    rows = np.random.default_rng(seed).standard_normal((n, D))
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows.astype(np.float16)
-
-
-def scored(path: str, n_windows: int = 1, seed: int = 0) -> RecordResult:
-    return RecordResult(
-        path=path,
-        record_id=record_id_of(path),
-        status=Status.SCORED,
-        reason="",
-        detail="",
-        quality="usable: V3 flat",
-        sampling_rate=500.0,
-        duration_s=10.0 * n_windows,
-        leads=("I", "II", "V1"),
-        notes=("unit unknown", "V3 left out"),
-        window_starts_s=np.arange(n_windows, dtype=np.float32) * 10,
-        embeddings=unit_rows(n_windows, seed),
-    )
-
-
 RAW_BYTE = os.fsdecode(b"d/\xff.hea")
 RESULTS = [
     scored("=cmd|' /C calc'!A0.hea", seed=1),
@@ -102,7 +80,7 @@ def make_report(
     return Report(store, DIAGNOSES, DIRECTIONS, reference, PROVENANCE)
 
 
-REFERENCE = score(unit_rows(40, seed=9), DIRECTIONS)
+REFERENCE = score(scored("", 40, seed=9).embeddings, DIRECTIONS)
 
 
 def write_sample(out: Path) -> tuple[Path, RunSummary]:

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
 
 from ecgscreen import next_shard
@@ -20,6 +18,7 @@ from ecgscreen.errors import ExitCode, StoreError
 from ecgscreen.scan import ScanOptions, scan
 from ecgscreen.simulate import write_dataset
 from tests.ecgscreen.crash_disk import CrashDisk
+from tests.ecgscreen.reports_read import Reports, reports_of
 
 N_FIRST, N_MORE = 4, 3
 PUBLISHED = ("report.csv", "report.h5", "report.html", "run.json", "summary.json")
@@ -42,7 +41,7 @@ class Screening:
     bundle: Path
     records: Path
     first: Path
-    expected: dict[str, bytes]
+    expected: Reports
 
     def scan(self, out: Path) -> None:
         scan(ScanOptions((self.records,), "rhythm.txt", out, bundle=self.bundle, workers=0))
@@ -59,13 +58,13 @@ def screening(bundle_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Scr
         for path in records.glob(f"{header.stem}.*"):
             path.unlink()
     first, second = folder / "first", folder / "second"
-    screening = Screening(bundle_dir, records, first, {})
+    screening = Screening(bundle_dir, records, first, Reports(b"", {}, []))
     with small_shards():
         screening.scan(first)
         shutil.copytree(everything, records, dirs_exist_ok=True, copy_function=copy_if_missing)
         shutil.copytree(first, second)
         screening.scan(second)
-    return Screening(bundle_dir, records, first, content_of(second))
+    return Screening(bundle_dir, records, first, reports_of(second))
 
 
 def copy_if_missing(source: str, target: str) -> None:
@@ -83,21 +82,6 @@ def small_shards() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def shards_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(next_shard, "SHARD_RECORDS", 2)
-
-
-def content_of(out: Path) -> dict[str, bytes]:
-    """The reports without what differs between two runs: times."""
-    found = {"report.csv": (out / "report.csv").read_bytes()}
-
-    def keep(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset):
-            texts = item.dtype.kind == "O"
-            value = item.asstr()[()].astype("U") if texts else item[()]
-            found[name] = np.asarray(value).tobytes()
-
-    with h5py.File(out / "report.h5") as file:
-        file.visititems(keep)
-    return found
 
 
 def failure(screening: Screening, out: Path) -> StoreError | None:
@@ -119,9 +103,9 @@ def test_after_a_power_cut_at_any_moment_the_next_run_gives_the_same(
     shutil.copytree(screening.first, out)
     with CrashDisk(out).watching() as disk:
         screening.scan(out)
-    assert content_of(out) == screening.expected
+    assert reports_of(out) == screening.expected
     old = (screening.first / "report.csv").read_bytes()
-    reports = {old, screening.expected["report.csv"]}
+    reports = {old, screening.expected.csv}
     assert len(reports) == 2
     assert disk.n_operations > 20
     assert len(disk.states) > 20
@@ -130,7 +114,7 @@ def test_after_a_power_cut_at_any_moment_the_next_run_gives_the_same(
         after = tmp_path / "after"
         state.write(after)
         screening.scan(after)
-        assert content_of(after) == screening.expected, state.name
+        assert reports_of(after) == screening.expected, state.name
         assert not list(after.rglob("*.part")), state.name
 
 
@@ -157,10 +141,10 @@ def test_whatever_operation_fails_the_next_run_goes_on(
             assert error.advice
         now = published(out)
         if disk.failed != "rename":  # of several files no rename can be one step
-            assert now == before or content_of(out) == screening.expected
-        assert now["report.csv"] in (before["report.csv"], screening.expected["report.csv"])
+            assert now == before or reports_of(out) == screening.expected
+        assert now["report.csv"] in (before["report.csv"], screening.expected.csv)
         screening.scan(out)
-        assert content_of(out) == screening.expected, f"{len(failed)}, {disk.failed}"
+        assert reports_of(out) == screening.expected, f"{len(failed)}, {disk.failed}"
     assert {"fsync", "rename"} <= set(failed)
     assert len(failed) > 15
 
@@ -188,5 +172,5 @@ def test_a_disk_that_fills_at_any_size_leaves_the_old_report_whole(
             assert "File too large" in error.message
             assert published(out) == before
         screening.scan(out)
-        assert content_of(out) == screening.expected, f"limit {limit}"
+        assert reports_of(out) == screening.expected, f"limit {limit}"
     assert n_failed > len(limits) // 2

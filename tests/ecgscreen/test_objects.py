@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -38,6 +37,7 @@ from ecgscreen.stamp import NOT_THERE
 from tests.ecgscreen.formats.table import FORMATS
 from tests.ecgscreen.object_server import upload
 from tests.ecgscreen.screenings import recordings, rows, scanned
+from tests.ecgscreen.wfdb_written import write_by_wfdb
 
 ADDRESS = "memory://ward/night"
 ROOT = path_of_text(ADDRESS)
@@ -79,34 +79,14 @@ def fetched(system: Any, monkeypatch: pytest.MonkeyPatch) -> Fetched:
     return Fetched(system, monkeypatch)
 
 
-def by_wfdb(folder: Path, form: str) -> None:
-    """Write a record in a format that is read through the wfdb package."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the package's own use of pandas
-        import wfdb
-
-        n_leads = len(HEART.lead_names)
-        wfdb.wrsamp(
-            f"wfdb{form}",
-            fs=HEART.sampling_rate,
-            units=["mV"] * n_leads,
-            sig_name=list(HEART.lead_names),
-            d_signal=np.rint(HEART.signal.T * 200).astype(int),
-            fmt=[form] * n_leads,
-            adc_gain=[200.0] * n_leads,
-            baseline=[0] * n_leads,
-            write_dir=str(folder),
-        )
-
-
 def of_every_kind(folder: Path) -> Path:
     """Every format; records with segments, or other names; and what is none, or damaged."""
     for number, form in enumerate(FORMATS.values()):
         settings = SimulationSettings(Rhythm.SINUS, sampling_rate=form.sampling_rate, seed=number)
         (folder / f"{number}").mkdir(parents=True)
         form.write(simulate(settings).recording, folder / f"{number}")
-    by_wfdb(folder, "212")
-    by_wfdb(folder, "516")
+    write_by_wfdb(HEART, folder, "212")
+    write_by_wfdb(HEART, folder, "516")
     for name in ("renamed", "part"):
         write_wfdb(HEART, folder, name)
     (folder / "renamed.dat").rename(folder / "other.dat")

@@ -13,26 +13,17 @@ import pytest
 from ecgscreen.discover import Discovery
 from ecgscreen.packing import pack_found, pack_rows, unpack_found, unpack_rows
 from ecgscreen.recording import SkipReason
-from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
+from ecgscreen.results import RecordResult, Status, not_scored
 from ecgscreen.simulate import write_dataset
 from ecgscreen.stamp import FileStamp
+from tests.ecgscreen import rows
 
 
 def scored(path: str, n_windows: int) -> RecordResult:
-    rng = np.random.default_rng(n_windows)
-    return RecordResult(
-        path=path,
-        record_id=record_id_of(path),
-        status=Status.SCORED,
-        reason="",
-        detail="",
-        quality="usable: V3 flat",
-        sampling_rate=500.0,
-        duration_s=10.0 * n_windows,
-        leads=("I", "II"),
-        notes=("unit unknown",),
-        window_starts_s=np.arange(n_windows, dtype=np.float32),
-        embeddings=rng.standard_normal((n_windows, 8)).astype(np.float16),
+    return rows.scored(
+        path,
+        n_windows,
+        seed=n_windows,
         files=(FileStamp(path, 500, 1_700_000_000_000_000_001), FileStamp("b", 7, 3, listed=False)),
         sha256="ab" * 32,
         acquired="2024-02-29T12:00:00",
@@ -46,11 +37,11 @@ def sent(packed: Any) -> Any:
     return pickle.loads(pickle.dumps(packed))
 
 
-@pytest.mark.parametrize("rows", [[], [BAD], [scored("a", 2), BAD, scored("b\udcff", 1)]])
-def test_rows(rows: list[RecordResult]) -> None:
-    found = list(unpack_rows(sent(pack_rows(rows))))
-    assert len(found) == len(rows)
-    for one, other in zip(found, rows, strict=True):
+@pytest.mark.parametrize("made", [[], [BAD], [scored("a", 2), BAD, scored("b\udcff", 1)]])
+def test_rows(made: list[RecordResult]) -> None:
+    found = list(unpack_rows(sent(pack_rows(made))))
+    assert len(found) == len(made)
+    for one, other in zip(found, made, strict=True):
         for field in fields(RecordResult):
             value, expected = getattr(one, field.name), getattr(other, field.name)
             assert type(value) is type(expected)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
@@ -22,8 +21,9 @@ from ecgscreen.progress import (
 )
 from ecgscreen.reports import DiagnosisRow, Provenance, RunSummary
 from ecgscreen.reports.tally import DiagnosisSummary, RankedRecord
-from ecgscreen.results import RecordResult, Status, not_scored, printable
+from ecgscreen.results import Status, not_scored, printable
 from engines.base import EngineInfo
+from tests.ecgscreen.rows import scored
 
 STARTED = datetime(2025, 1, 2, tzinfo=UTC)
 PROVENANCE = Provenance(
@@ -213,24 +213,6 @@ def test_shorten_keeps_both_ends(text: str, width: int) -> None:
         assert short[-1] in (text[-1], " ")
 
 
-def scored(path: str = "p") -> RecordResult:
-    row = not_scored(path, Status.ERROR, "x")
-    return RecordResult(
-        path,
-        row.record_id,
-        Status.SCORED,
-        "",
-        "",
-        "good",
-        500.0,
-        10.0,
-        (),
-        (),
-        np.zeros(1, np.float32),
-        np.zeros((1, 4), np.float16),
-    )
-
-
 def test_a_log_gets_a_plain_line_now_and_then() -> None:
     now = 0.0
     file = io.StringIO()
@@ -240,7 +222,7 @@ def test_a_log_gets_a_plain_line_now_and_then() -> None:
         for second in range(65):
             now = float(second)
             for _ in range(20):
-                progress.done(scored())
+                progress.done(scored("p"))
             progress.done(not_scored("q", Status.ERROR, "x"))
     assert file.getvalue().splitlines() == [
         "631 of 5,000 recordings, 30 not scored, 21 records/s",
@@ -253,7 +235,7 @@ def test_a_terminal_gets_a_bar_on_one_line(width: int) -> None:
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=True, force_interactive=True)
     with ScanProgress(console) as progress:
-        progress.done(scored())
+        progress.done(scored("p"))
         progress.expect(1_234_567)
         progress.done(not_scored("q", Status.ERROR, "x"))
     lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()))
@@ -264,7 +246,7 @@ def test_a_terminal_gets_a_bar_on_one_line(width: int) -> None:
 def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     console = stderr_console(quiet=True)
     with ScanProgress(console, clock=iter(range(0, 1_000, 40)).__next__) as progress:
-        progress.done(scored())
+        progress.done(scored("p"))
     print_summary(console, summary(MIXED, n_error=3), PROVENANCE, Path("out"))
     assert capsys.readouterr() == ("", "")
 

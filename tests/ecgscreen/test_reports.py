@@ -28,10 +28,10 @@ from tests.ecgscreen.reports_written import (
     expected_embeddings,
     make_report,
     read_csv,
-    scored,
     text,
     write_sample,
 )
+from tests.ecgscreen.rows import scored
 
 
 @pytest.fixture(scope="module")

@@ -19,30 +19,12 @@ from ecgscreen import next_shard, stored_rows
 from ecgscreen.errors import StoreError
 from ecgscreen.manifest import read_manifest
 from ecgscreen.publish import JsonValue
-from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
+from ecgscreen.results import RecordResult, Status, not_scored
 from ecgscreen.run_store import MANIFEST, NEXT_MANIFEST, RunStore
+from tests.ecgscreen.rows import scored
 
 D = 16
 PROVENANCE: dict[str, JsonValue] = {"bundle_sha256": "ab12", "preprocessing": {"band": [0.5, 40.0]}}
-
-
-def scored(path: str, n_windows: int = 1, seed: int = 0) -> RecordResult:
-    windows = np.random.default_rng(seed).standard_normal((n_windows, D))
-    windows /= np.linalg.norm(windows, axis=1, keepdims=True)
-    return RecordResult(
-        path=path,
-        record_id=record_id_of(path),
-        status=Status.SCORED,
-        reason="",
-        detail="",
-        quality="usable: V3 flat",
-        sampling_rate=500.0,
-        duration_s=10.0 * n_windows,
-        leads=("I", "II", "V1"),
-        notes=("unit unknown: µV?",),
-        window_starts_s=np.arange(n_windows, dtype=np.float32) * 10,
-        embeddings=windows.astype(np.float16),
-    )
 
 
 def assert_same(found: Iterable[RecordResult], expected: Iterable[RecordResult]) -> None:

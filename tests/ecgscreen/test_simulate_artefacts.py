@@ -5,23 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgscreen.recording import LEADS, Recording
+from ecgscreen.recording import LEADS
 from ecgscreen.simulate import (
     Artefacts,
-    Rhythm,
-    SimulationSettings,
-    simulate,
 )
 from tests.measured_beats import (
     CHEST,
     lead,
+    spoilt,
 )
-
-
-def spoilt(seed: int = 3, rate: float = 500.0, artefacts: Artefacts | None = None) -> Recording:
-    """Simulate sinus rhythm with artefacts."""
-    settings = SimulationSettings(Rhythm.SINUS, rate, seed=seed, artefacts=artefacts or Artefacts())
-    return simulate(settings).recording
 
 
 @pytest.mark.parametrize("name", ["white_mv", "muscle_mv"])

@@ -18,18 +18,12 @@ from ecgscreen.simulate import (
     Artefacts,
     Fault,
     Rhythm,
-    SimulationSettings,
     dataset_settings,
     simulate,
     write_dataset,
     write_wfdb,
 )
-
-
-def spoilt(seed: int = 3, rate: float = 500.0, artefacts: Artefacts | None = None) -> Recording:
-    """Simulate sinus rhythm with artefacts."""
-    settings = SimulationSettings(Rhythm.SINUS, rate, seed=seed, artefacts=artefacts or Artefacts())
-    return simulate(settings).recording
+from tests.measured_beats import spoilt
 
 
 def test_wfdb_reads_back_what_was_written(tmp_path: Path) -> None:

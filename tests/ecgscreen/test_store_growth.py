@@ -14,30 +14,20 @@ import pytest
 from ecgscreen import compaction, next_shard
 from ecgscreen.errors import StoreError
 from ecgscreen.manifest import number_of
-from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
+from ecgscreen.results import RecordResult, Status, not_scored
 from ecgscreen.row_index import RowIndex
 from ecgscreen.run_store import MANIFEST, NEXT_MANIFEST, RUNS_KEPT, RunStore
 from ecgscreen.shards import RowColumns
 from ecgscreen.stamp import FileStamp, path_key, stamp_digest
-
-D = 16
+from tests.ecgscreen import rows
 
 
 def scored(path: str, seed: int = 0, n_windows: int = 1) -> RecordResult:
-    windows = np.random.default_rng(seed).standard_normal((n_windows, D))
-    return RecordResult(
-        path=path,
-        record_id=record_id_of(path),
-        status=Status.SCORED,
-        reason="",
+    return rows.scored(
+        path,
+        n_windows,
+        seed=seed,
         detail=f"seed {seed}",
-        quality="good",
-        sampling_rate=500.0,
-        duration_s=10.0 * n_windows,
-        leads=("I", "II"),
-        notes=(),
-        window_starts_s=np.arange(n_windows, dtype=np.float32) * 10,
-        embeddings=windows.astype(np.float16),
         files=(FileStamp(path, 1, 2), FileStamp("other.dat", 3, 4, listed=False)),
         sha256="ab" * 32,
     )

@@ -56,3 +56,21 @@ def write(folder: Path, header: str, **signals: NDArray[np.int16] | bytes) -> Pa
     path = folder / "a.hea"
     path.write_bytes(header.encode("latin-1"))
     return path
+
+
+def write_by_wfdb(recording: Recording, folder: Path, form: str) -> None:
+    """Write a record in a format that is read through the wfdb package: ``wfdb212.hea``."""
+    n_leads = len(recording.lead_names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the package's own use of pandas
+        wfdb.wrsamp(
+            f"wfdb{form}",
+            fs=recording.sampling_rate,
+            units=["mV"] * n_leads,
+            sig_name=list(recording.lead_names),
+            d_signal=np.rint(recording.signal.T * 200).astype(int),
+            fmt=[form] * n_leads,
+            adc_gain=[200.0] * n_leads,
+            baseline=[0] * n_leads,
+            write_dir=str(folder),
+        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from ecgscreen.vocabulary import load_vocabulary
-from tests.tiny_bundle import ENCODER, TRAIN_FOLD, VALIDATION_FOLD
+from tests.tiny_bundle import ENCODER, TRAIN_FOLD
 from trainer.augment import AugmentConfig
 from trainer.baselines import SimClrObjective
 from trainer.config import TrainConfig
-from trainer.data import LabelledRecordings, load_ptbxl
+from trainer.data import LabelledRecordings
 from trainer.encoder import ResNet1d
 from trainer.losses import clip_loss, feature_approximation_loss, view_loss
 from trainer.objectives import (
@@ -76,24 +75,15 @@ def test_feature_approximation_averages_layers_and_places() -> None:
 
 
 @pytest.fixture(scope="module")
-def config(language_model: Path) -> TrainConfig:
-    return TrainConfig(
-        train_folds=(TRAIN_FOLD,),
-        validation_folds=(VALIDATION_FOLD,),
+def config(config: TrainConfig) -> TrainConfig:
+    return replace(
+        config,
         epochs=1,
         batch_size=8,
         measurement_weight=0.0,
-        text_encoder=str(language_model),
         encoder=replace(ENCODER, dropout=0.0),
-        device="cpu",
         precision="f32",
     )
-
-
-@pytest.fixture(scope="module")
-def recordings(simulated_ptbxl: Path, config: TrainConfig) -> LabelledRecordings:
-    folds = (TRAIN_FOLD, VALIDATION_FOLD)
-    return load_ptbxl([simulated_ptbxl], folds, VOCABULARY, config.preprocess)
 
 
 def test_a_recording_without_report_is_told_by_its_statements(
