@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.crew_size import FEW, most_workers
 from ecgscreen.errors import EngineError
 from ecgscreen.found import Found
 from ecgscreen.long_recording import LongPreparation, LongRecording
@@ -20,12 +21,9 @@ from ecgscreen.objects.ahead import fetching_ahead
 from ecgscreen.preparation import PreparedRecord, prepare_recordings
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.results import RecordResult
-from ecgscreen.workers import Crew, Task, most_workers
+from ecgscreen.workers import Crew, Task
 from engines.base import Engine, EngineInfo, EngineUnavailableError
 from engines.stream import Windows, embed_stream
-
-FEW = 512
-"""Fewer recordings than this are done sooner than a worker has started."""
 
 
 class Embedder(Protocol):

@@ -12,8 +12,9 @@ from pathlib import Path
 from ecgscreen import __version__
 from ecgscreen.bundle import Bundle, default_bundle, load_bundle
 from ecgscreen.cluster_worker import ClusterJob, Embedding
+from ecgscreen.crew_size import FEW, crew_size, most_workers
 from ecgscreen.discover import Discovery
-from ecgscreen.embedding import FEW, Embedder, EmbedderHere, EmbedderInWorkers
+from ecgscreen.embedding import Embedder, EmbedderHere, EmbedderInWorkers
 from ecgscreen.errors import EngineError, NotScoredError, UsageError
 from ecgscreen.growing import Growth, open_store
 from ecgscreen.lock import locked
@@ -23,7 +24,7 @@ from ecgscreen.prompts import read_prompts
 from ecgscreen.publish import JsonValue, check_folder_can_be, make_private_folder, storing
 from ecgscreen.reports import Provenance, RunSummary, write_reports
 from ecgscreen.results import RecordResult, Status, printable
-from ecgscreen.run_store import MANIFEST, RunStore
+from ecgscreen.run_store import RunStore
 from ecgscreen.scoring import score
 from ecgscreen.screening import (
     SCORING,
@@ -39,7 +40,8 @@ from ecgscreen.screening import (
 from ecgscreen.share import Share
 from ecgscreen.site_calibration import calibrated_rows, load_calibration
 from ecgscreen.vocabulary import load_vocabulary
-from ecgscreen.workers import Crew, most_workers
+from ecgscreen.worker_process import StartedWorkers
+from ecgscreen.workers import Crew
 from engines.base import Engine, EngineUnavailableError
 from engines.processor import usable_cores
 from engines.select import PROCESSOR_ENGINES, load_engine
@@ -158,7 +160,11 @@ class Listener:
     kept: Callable[[], None] = lambda: None
 
 
-def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
+def scan(
+    options: ScanOptions,
+    listener: Listener | None = None,
+    started_workers: StartedWorkers | None = None,
+) -> ScanResult:
     """Score the recordings below some folders against a list of diagnoses.
 
     What the screening in ``out`` holds already is kept: only what is new or changed is read.
@@ -169,6 +175,8 @@ def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
         See `ScanOptions`.
     listener
         Told of what is done, for a progress bar or a log.
+    started_workers
+        Made use of, where recordings are embedded in processes of their own.
 
     Raises
     ------
@@ -190,33 +198,12 @@ def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
         _check_roots(options.roots)
     check_folder_can_be(options.out)
     bundle = load_bundle(options.bundle)
-    path = options.calibration
-    calibration = None if path is None else load_calibration(path, bundle)
-    diagnoses, prompts = read_prompts(options.labels, bundle, load_vocabulary())
-
-    basis = Basis(
-        bundle_name=bundle.name,
-        bundle_sha256=bundle.sha256,
-        bundle_folder=options.bundle,
-        preprocessing=dict(bundle.preprocessing.to_dict()),
-        list_name=diagnoses.name,
-        list_sha256=diagnoses.sha256,
-        roots=options.roots,
-        working_directory=Path.cwd(),
-        language=options.language,
-        calibration=None if calibration is None else calibration.named,
-        share=None if options.share is None else str(options.share),
-        pseudonymised=options.pseudonymise_paths,
-    )
-    reference = bundle.reference
-    scoring = Scoring(
-        list_text=diagnoses.text,
-        diagnoses=calibrated_rows(prompts.rows, diagnoses.diagnoses, calibration),
-        directions=prompts.directions,
-        reference_scores=None if reference is None else score(reference, prompts.directions),
-    )
     with ExitStack() as stack:
-        with _embedder(options, bundle) as embedder:
+        with ExitStack() as while_embedding:
+            # First of all: the engine is loaded there while the list is read here.
+            crew = while_embedding.enter_context(_crew(options, bundle, started_workers))
+            basis, scoring = _made_with(options, bundle)
+            embedder = while_embedding.enter_context(_embedder(options, bundle, crew))
             with storing(options.out):
                 make_private_folder(options.out)
             stack.enter_context(locked(options.out, options.wait_lock_s))
@@ -247,6 +234,36 @@ def scan(options: ScanOptions, listener: Listener | None = None) -> ScanResult:
         summary = write_reports(report, options.out, fail_if_empty=options.fail_if_empty)
         store.finish()
     return ScanResult(summary, report.provenance)
+
+
+def _made_with(options: ScanOptions, bundle: Bundle) -> tuple[Basis, Scoring]:
+    """Read what the reports are made with: the list, and a calibration."""
+    path = options.calibration
+    calibration = None if path is None else load_calibration(path, bundle)
+    diagnoses, prompts = read_prompts(options.labels, bundle, load_vocabulary())
+
+    basis = Basis(
+        bundle_name=bundle.name,
+        bundle_sha256=bundle.sha256,
+        bundle_folder=options.bundle,
+        preprocessing=dict(bundle.preprocessing.to_dict()),
+        list_name=diagnoses.name,
+        list_sha256=diagnoses.sha256,
+        roots=options.roots,
+        working_directory=Path.cwd(),
+        language=options.language,
+        calibration=None if calibration is None else calibration.named,
+        share=None if options.share is None else str(options.share),
+        pseudonymised=options.pseudonymise_paths,
+    )
+    reference = bundle.reference
+    scoring = Scoring(
+        list_text=diagnoses.text,
+        diagnoses=calibrated_rows(prompts.rows, diagnoses.diagnoses, calibration),
+        directions=prompts.directions,
+        reference_scores=None if reference is None else score(reference, prompts.directions),
+    )
+    return basis, scoring
 
 
 def _grow(
@@ -303,45 +320,61 @@ def _check_roots(roots: Sequence[Path]) -> None:
 
 
 @contextmanager
-def _embedder(options: ScanOptions, bundle: Bundle) -> Iterator[Embedder | None]:
+def _crew(
+    options: ScanOptions, bundle: Bundle, started: StartedWorkers | None
+) -> Iterator[Crew[RecordResult] | None]:
+    """Processes that embed; None where this one or other machines do."""
+    elsewhere = options.rescore or options.cluster is not None
+    name = options.engine or DEFAULT_ENGINE
+    workers = _workers(options) if name in PROCESSOR_ENGINES and not elsewhere else 0
+    if not workers:
+        yield None
+        return
+    threads = (options.threads or usable_cores()) // workers
+    job = replace(_job(options, bundle), threads=max(1, threads))
+    with Crew(Embedding(job), workers, started) as crew:
+        yield crew
+
+
+@contextmanager
+def _embedder(
+    options: ScanOptions, bundle: Bundle, crew: Crew[RecordResult] | None
+) -> Iterator[Embedder | None]:
     """What turns recordings into rows: this machine, or a cluster; None where none is read."""
     if options.rescore:
         yield None
-        return
-    name = options.engine or DEFAULT_ENGINE
-    job = ClusterJob(
-        bundle=options.bundle.absolute(),
-        bundle_sha256=bundle.sha256,
-        version=__version__,
-        engine=name,
-        precision=options.precision,
-        batch_size=options.batch_size,
-        threads=options.threads or 1,
-    )
-    if options.cluster is not None:
+    elif options.cluster is not None:
         from ecgscreen.cluster import EmbedderOnCluster
         from ecgscreen.cluster_connection import connected
 
         with connected(options.cluster) as connection:
-            yield EmbedderOnCluster(connection, job)
-    elif name in PROCESSOR_ENGINES and (workers := _workers(options)):
-        threads = (options.threads or usable_cores()) // workers
-        with Crew(Embedding(replace(job, threads=max(1, threads))), workers) as crew:
-            yield EmbedderInWorkers(crew)
+            yield EmbedderOnCluster(connection, _job(options, bundle))
+    elif crew is not None:
+        yield EmbedderInWorkers(crew)
     else:
         yield EmbedderHere(
             _load_engine(options, bundle), bundle.preprocessing, workers=options.workers
         )
 
 
+def _job(options: ScanOptions, bundle: Bundle) -> ClusterJob:
+    return ClusterJob(
+        bundle=options.bundle.absolute(),
+        bundle_sha256=bundle.sha256,
+        version=__version__,
+        engine=options.engine or DEFAULT_ENGINE,
+        precision=options.precision,
+        batch_size=options.batch_size,
+        threads=options.threads or 1,
+    )
+
+
 def _workers(options: ScanOptions) -> int:
     """How many processes are to embed; 0 where one is enough."""
-    if options.workers is not None:
-        return options.workers
-    # What a screening holds already is mostly not read again, however much the folders hold.
-    is_first = options.fresh or not (options.out / STORE / MANIFEST).exists()
-    is_much = is_first and len(list(islice(Discovery(options.roots), FEW))) == FEW
-    return most_workers() if is_much else 0
+    size = crew_size(options.roots, options.out, workers=options.workers, fresh=options.fresh)
+    if size is not None:
+        return size
+    return most_workers() if len(list(islice(Discovery(options.roots), FEW))) == FEW else 0
 
 
 def _load_engine(options: ScanOptions, bundle: Bundle) -> Engine:

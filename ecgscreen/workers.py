@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
-from ctypes import CDLL, c_int64
+from ctypes import CDLL
 from itertools import islice
-from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
@@ -25,7 +22,7 @@ from ecgscreen.packing import PackedRows, pack_rows, unpack_rows
 from ecgscreen.preparation import PreparedRecord
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored
-from engines.processor import usable_cores
+from ecgscreen.worker_process import Progress, StartedWorkers, WorkerProcess
 
 CHUNK = 32
 """Recordings that a worker is given at once."""
@@ -36,13 +33,9 @@ WINDOWS_AT_ONCE = 256
 MOST_TRIES = 2
 """How often a recording is begun on which the worker dies each time."""
 
-_MOST_WORKERS = 8
-_SECONDS_TO_END = 0.5
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _MOST_FROM_HEAP = 32 << 20
 """The largest that glibc takes for the second."""
-# spawn: a fork would copy the threads' locks of a runtime that is already loaded.
-_CONTEXT = get_context("spawn")
 
 Task: TypeAlias = Found | RecordResult
 """What is to be done, or what became of it already."""
@@ -63,11 +56,6 @@ class Work(Protocol[Outcome_co]):
         ...
 
 
-def most_workers() -> int:
-    """One a core, and no more than the memory of a machine of many cores has room for."""
-    return min(usable_cores(), _MOST_WORKERS)
-
-
 class Crew(Generic[Outcome]):
     """Processes that do the same work; a context manager, at whose end they are ended.
 
@@ -81,14 +69,18 @@ class Crew(Generic[Outcome]):
         What each of them does.
     workers
         How many there are.
+    started
+        Processes that were started ahead, and are made use of.
     """
 
-    def __init__(self, work: Work[Outcome], workers: int) -> None:
+    def __init__(
+        self, work: Work[Outcome], workers: int, started: StartedWorkers | None = None
+    ) -> None:
         keep_freed_memory()
         self._workers: list[_Worker] = []
         try:
             for _ in range(workers):
-                self._workers.append(_Worker(work))
+                self._workers.append(_Worker(work, started.take() if started else None))
         except BaseException:  # one of them cannot start
             self.__exit__()
             raise
@@ -145,16 +137,10 @@ class Crew(Generic[Outcome]):
                     yield from worker.take()
 
 
-class _Progress(Protocol):
-    """How many recordings a worker has begun, in memory that its parent sees; -1 at first."""
-
-    value: int
-
-
 class _Worker:
     """A process and the tasks that it has not answered; another process when it dies."""
 
-    def __init__(self, work: Work[Any]) -> None:
+    def __init__(self, work: Work[Any], process: WorkerProcess | None = None) -> None:
         self._work = work
         self._tasks: deque[Task] = deque()
         self._tries: dict[str, int] = {}
@@ -162,11 +148,15 @@ class _Worker:
         self._n_answered = 0
         self._has_begun = False
         self.greetings: list[object] = []
-        self._start()
+        self._start(process)
 
     @property
     def n_tasks(self) -> int:
         return len(self._tasks)
+
+    @property
+    def connection(self) -> Connection:
+        return self._process.connection
 
     def give(self, chunk: list[Task]) -> None:
         """Hand over a chunk."""
@@ -195,46 +185,29 @@ class _Worker:
 
     def stop(self) -> None:
         """Tell the process to end, whatever it is doing."""
-        self.connection.close()
-        self._process.terminate()
+        self._process.stop()
 
     def join(self) -> None:
         """Wait until it has ended."""
-        self._process.join(_SECONDS_TO_END)
-        if self._process.exitcode is None:
-            self._process.kill()
-            self._process.join(_SECONDS_TO_END)
+        self._process.join()
 
-    def _start(self) -> None:
-        self.connection, theirs = _CONTEXT.Pipe()
+    def _start(self, process: WorkerProcess | None = None) -> None:
+        self._process = process or WorkerProcess()
         self._has_begun = False
-        self._begun: _Progress = _CONTEXT.RawValue(c_int64, -1)
         self._n_answered = 0
-        self._process: SpawnProcess = _CONTEXT.Process(
-            target=_serve, args=(theirs, self._begun, self._work), daemon=True
-        )
-        # It would be started with the first worker otherwise, and lets Ctrl-C through again.
-        resource_tracker.ensure_running()
-        # Ctrl-C reaches every process of a terminal. A worker that is started here inherits that
-        # it is blocked: the parent ends the workers, and none of them prints a traceback.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            self._process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()  # the worker's copy alone is left: when it dies, reading here ends
+        self._send(self._work)
 
-    def _send(self, tasks: list[Task]) -> None:
+    def _send(self, message: Work[Any] | list[Task]) -> None:
         # Of a worker that is gone `take` learns, and sends the tasks to the next one.
         with suppress(ConnectionError):
-            self.connection.send(tasks)
+            self.connection.send(message)
 
     def _replace(self) -> None:
         """Start another process, and judge the recording on which the last one died."""
         self.stop()
         self.join()
-        cause = _cause(self._process.exitcode)
-        last = self._begun.value - self._n_answered - 1
+        cause = _cause(self._process.exit_code)
+        last = self._process.begun.value - self._n_answered - 1
         if last < 0:
             self._deaths_idle += 1
             if self._deaths_idle == MOST_TRIES:
@@ -269,8 +242,20 @@ def _chunks(found: Iterable[Found]) -> Iterator[list[Task]]:
         yield chunk
 
 
-def _serve(connection: Connection, begun: _Progress, work: Work[Any]) -> None:
-    """Be a worker: answer chunks until the parent is gone."""
+def serve(connection: Connection, begun: Progress) -> None:
+    """Be a worker, in a process of its own: take the work, answer chunks until the parent is gone.
+
+    Parameters
+    ----------
+    connection
+        See `WorkerProcess`.
+    begun
+        Counts the tasks; 0 as soon as the work has begun.
+    """
+    try:
+        work: Work[Any] = connection.recv()
+    except (EOFError, OSError):  # the parent has found that there is nothing to do, or is gone
+        return
     chunks: SimpleQueue[list[Task]] = SimpleQueue()
     Thread(target=_receive, args=(connection, chunks), daemon=True, name="receive").start()
     keep_freed_memory()
@@ -287,7 +272,7 @@ def _serve(connection: Connection, begun: _Progress, work: Work[Any]) -> None:
         connection.send(error)
 
 
-def _at_hand(chunks: SimpleQueue[list[Task]], begun: _Progress) -> Iterator[Task]:
+def _at_hand(chunks: SimpleQueue[list[Task]], begun: Progress) -> Iterator[Task]:
     """Wait for a chunk, and yield tasks as long as there are more.
 
     Its end makes what has been begun finished: recordings that wait for others to be embedded with

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,10 @@ from engines.winograd import Rewritten, rewrite
 
 SPARE_BATCHES = 2
 """Batches that are ready while as many as there are threads run: 45 ms of work each."""
+
+_CONVERTER = "openvino.tools.ovc"
+"""Makes models of other frameworks' ones. The package goes without where it is not installed; it
+takes a third of the import."""
 
 
 class OpenVINOEngine:
@@ -64,7 +68,7 @@ class OpenVINOEngine:
         threads: int = 0,
         direct: bool = False,
     ) -> None:
-        ov = _import_openvino()
+        ov = import_openvino()
         core = ov.Core()
         native_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         reason = "asked for"
@@ -167,15 +171,36 @@ def _multiplying_less_pays(precision: str) -> bool:
     return x86_64 and not (precision == "bf16" and has_amx())
 
 
-def _import_openvino() -> Any:
+def import_openvino() -> Any:
+    """Import the package openvino, without what no engine needs of it.
+
+    Raises
+    ------
+    EngineUnavailableError
+        If it is not installed.
+    """
     # The package reports every import to an analytics host and writes an identifier into the
     # home folder, unless its telemetry module is not to be had. Patient systems do neither.
     if sys.modules.get("openvino_telemetry") is None:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # documented way to block an import
     try:
-        import openvino
+        with _without(_CONVERTER):
+            import openvino
     except ImportError as error:
         raise EngineUnavailableError(
             "the engine openvino is not installed", "pip install openvino"
         ) from error
     return openvino
+
+
+@contextmanager
+def _without(module: str) -> Iterator[None]:
+    """Have a module not there as long as the body runs, unless it is imported already."""
+    is_there = module in sys.modules
+    if not is_there:
+        sys.modules[module] = None  # type: ignore[assignment]  # as above
+    try:
+        yield
+    finally:
+        if not is_there:
+            del sys.modules[module]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from engines.base import Engine, EngineUnavailableError
 
 ENGINES = ("openvino", "tensorrt", "pytorch")
@@ -54,3 +56,18 @@ def load_engine(
     raise EngineUnavailableError(
         f"there is no engine {name!r}", f"choose one of {', '.join(ENGINES)}"
     )
+
+
+def import_engine(name: str) -> None:
+    """Import what takes longest when an engine is loaded; what is wrong with it shows then.
+
+    Parameters
+    ----------
+    name
+        Of `PROCESSOR_ENGINES`; others may depend on a device that the caller does not need yet.
+    """
+    if name == "openvino":
+        from engines.openvino import import_openvino
+
+        with suppress(EngineUnavailableError):
+            import_openvino()

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from ecgscreen.run_store import RunStore
     from ecgscreen.scan import Listener, ScanOptions
 
+_IN_WORKERS = "openvino"
+"""The engine that several processes run, as `engines.select` has it; that imports too much."""
+
 
 def scan(
     roots: Annotated[
@@ -137,50 +140,58 @@ def scan(
     quiet: Quiet = False,
 ) -> None:
     """Score what is new or changed, keep the rest, and write the reports."""
-    from ecgscreen.bundle import default_bundle
-    from ecgscreen.ending import ending_in_time
-    from ecgscreen.json_lines import JsonLines
-    from ecgscreen.progress import ScanProgress, print_summary, stderr_console
-    from ecgscreen.run_log import RunLog
-    from ecgscreen.scan import ScanOptions
-    from ecgscreen.scan import scan as run_scan
-    from ecgscreen.share import Share
-    from ecgscreen.since import parse_since
+    from ecgscreen.crew_size import crew_size
+    from ecgscreen.worker_process import StartedWorkers
 
-    share = None if shard is None else Share.parse(shard)
-    options = ScanOptions(
-        roots=tuple(roots),
-        labels=labels,
-        out=out,
-        bundle=bundle or default_bundle(),
-        engine=engine,
-        precision=precision,
-        batch_size=batch_size,
-        threads=threads,
-        workers=workers,
-        cluster=cluster,
-        share=share,
-        calibration=calibration,
-        language=language,
-        pseudonymise_paths=pseudonymise_paths,
-        rescore=rescore,
-        fresh=fresh,
-        retry_failed=retry_failed,
-        since=None if since is None else parse_since(since, datetime.now(UTC)),
-        strict=strict,
-        fail_if_empty=fail_if_empty,
-        wait_lock_s=wait_lock,
-    )
-    console = stderr_console(quiet=quiet)
-    lines = JsonLines(getattr(sys.stdout.buffer, "raw", sys.stdout.buffer) if json_lines else None)
-    with ending_in_time(), RunLog(log_file) as log, ScanProgress(console) as progress:
-        if console.is_interactive and not rescore:
-            _count_ahead(options, progress)
-        result = run_scan(options, _listener(progress, lines, log))
-        lines.ended(result, out)
-        log.ended(result)
-    print_summary(console, result.summary, result.provenance, out)
-    raise typer.Exit(result.summary.exit_code)
+    is_here = engine in (None, _IN_WORKERS) and cluster is None and not rescore
+    size = crew_size(roots, out, workers=workers, fresh=fresh) if is_here else 0
+    # They import what they take while this process does.
+    with StartedWorkers(size or 0, _IN_WORKERS) as started:
+        from ecgscreen.bundle import default_bundle
+        from ecgscreen.ending import ending_in_time
+        from ecgscreen.json_lines import JsonLines
+        from ecgscreen.progress import ScanProgress, print_summary, stderr_console
+        from ecgscreen.run_log import RunLog
+        from ecgscreen.scan import ScanOptions
+        from ecgscreen.scan import scan as run_scan
+        from ecgscreen.share import Share
+        from ecgscreen.since import parse_since
+
+        share = None if shard is None else Share.parse(shard)
+        options = ScanOptions(
+            roots=tuple(roots),
+            labels=labels,
+            out=out,
+            bundle=bundle or default_bundle(),
+            engine=engine,
+            precision=precision,
+            batch_size=batch_size,
+            threads=threads,
+            workers=workers,
+            cluster=cluster,
+            share=share,
+            calibration=calibration,
+            language=language,
+            pseudonymise_paths=pseudonymise_paths,
+            rescore=rescore,
+            fresh=fresh,
+            retry_failed=retry_failed,
+            since=None if since is None else parse_since(since, datetime.now(UTC)),
+            strict=strict,
+            fail_if_empty=fail_if_empty,
+            wait_lock_s=wait_lock,
+        )
+        console = stderr_console(quiet=quiet)
+        stdout = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
+        lines = JsonLines(stdout if json_lines else None)
+        with ending_in_time(), RunLog(log_file) as log, ScanProgress(console) as progress:
+            if console.is_interactive and not rescore:
+                _count_ahead(options, progress)
+            result = run_scan(options, _listener(progress, lines, log), started)
+            lines.ended(result, out)
+            log.ended(result)
+        print_summary(console, result.summary, result.provenance, out)
+        raise typer.Exit(result.summary.exit_code)
 
 
 def _listener(progress: ScanProgress, lines: JsonLines, log: RunLog) -> Listener:

@@ -23,8 +23,9 @@ import pytest
 from ecgscreen import __version__, workers
 from ecgscreen.bundle import load_bundle
 from ecgscreen.cluster_worker import ClusterJob, Embedding
+from ecgscreen.crew_size import FEW
 from ecgscreen.discover import Discovery
-from ecgscreen.embedding import FEW, EmbedderHere, EmbedderInWorkers, Preparing
+from ecgscreen.embedding import EmbedderHere, EmbedderInWorkers, Preparing
 from ecgscreen.errors import EngineError, ExitCode, WorkerError
 from ecgscreen.found import Found
 from ecgscreen.long_recording import LongRecording

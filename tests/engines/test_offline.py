@@ -45,7 +45,7 @@ def test_an_import_from_elsewhere_is_left_alone(empty_home: Path, tmp_path: Path
     """Who imported OpenVINO's telemetry before has made that choice; no second copy is made."""
     code = (
         "import sys, types; sys.modules['openvino_telemetry'] = kept = types.ModuleType('t');"
-        "from engines.openvino import _import_openvino;"
+        "from engines.openvino import import_openvino;"
     )
     assert (
         run_offline(
@@ -53,3 +53,13 @@ def test_an_import_from_elsewhere_is_left_alone(empty_home: Path, tmp_path: Path
         ).returncode
         == 0
     )
+
+
+def test_what_converts_models_is_imported_by_who_asks_for_it_alone(empty_home: Path) -> None:
+    code = (
+        "import sys; from engines.openvino import import_openvino; import_openvino();"
+        "print('openvino.tools.ovc' in sys.modules);"
+        "from openvino.tools.ovc import convert_model; print(callable(convert_model))"
+    )
+    finished = run_offline(code, empty_home)
+    assert finished.stdout.split() == ["False", "True"], finished.stderr

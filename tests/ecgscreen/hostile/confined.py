@@ -120,9 +120,9 @@ def _serve() -> None:
 
     from ecgscreen.errors import EcgscreenError
     from ecgscreen.scan import ScanOptions, scan
-    from engines.openvino import _import_openvino
+    from engines.openvino import import_openvino
 
-    _import_openvino()
+    import_openvino()
     opened: list[str] = []
 
     def note(event: str, arguments: tuple[Any, ...]) -> None:

@@ -1,0 +1,129 @@
+"""A process that waits for its work, and loads meanwhile what it will take.
+
+Light to import, and needs nothing that is heavy: a scan starts such processes before it loads what
+it takes itself.
+"""
+
+from __future__ import annotations
+
+import signal
+from ctypes import c_int64
+from multiprocessing import get_context, resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from types import TracebackType
+from typing import Protocol, Self
+
+_SECONDS_TO_END = 0.5
+# spawn: a fork would copy the threads' locks of a runtime that is already loaded.
+_CONTEXT = get_context("spawn")
+
+
+class Progress(Protocol):
+    """How many recordings a worker has begun, in memory that its parent sees; -1 at first."""
+
+    value: int
+
+
+class WorkerProcess:
+    """A process of a `ecgscreen.workers.Crew`, which answers what `connection` sends.
+
+    Parameters
+    ----------
+    engine
+        Which one the work will need, so that it is imported before the work is there; None: none.
+
+    Attributes
+    ----------
+    connection
+        To the process: the work, then chunks of tasks; from it: messages of
+        `ecgscreen.workers.serve`.
+    begun
+        See `Progress`.
+    """
+
+    def __init__(self, engine: str | None = None) -> None:
+        self.connection, theirs = _CONTEXT.Pipe()
+        self.begun: Progress = _CONTEXT.RawValue(c_int64, -1)
+        self._process: SpawnProcess = _CONTEXT.Process(
+            target=_serve, args=(theirs, self.begun, engine), daemon=True
+        )
+        # It would be started with the first worker otherwise, and lets Ctrl-C through again.
+        resource_tracker.ensure_running()
+        # Ctrl-C reaches every process of a terminal. A worker that is started here inherits that
+        # it is blocked: the parent ends the workers, and none of them prints a traceback.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()  # the worker's copy alone is left: when it dies, reading here ends
+
+    @property
+    def exit_code(self) -> int | None:
+        """As `multiprocessing.Process` has it."""
+        return self._process.exitcode
+
+    def stop(self) -> None:
+        """Tell the process to end, whatever it is doing."""
+        self.connection.close()
+        self._process.terminate()
+
+    def join(self) -> None:
+        """Wait until it has ended."""
+        self._process.join(_SECONDS_TO_END)
+        if self._process.exitcode is None:
+            self._process.kill()
+            self._process.join(_SECONDS_TO_END)
+
+
+class StartedWorkers:
+    """Processes that were started ahead; a context manager, at whose end those left are ended.
+
+    Parameters
+    ----------
+    count
+        How many.
+    engine
+        As `WorkerProcess` has it.
+    """
+
+    def __init__(self, count: int = 0, engine: str | None = None) -> None:
+        self._ready: list[WorkerProcess] = []
+        try:
+            for _ in range(count):
+                self._ready.append(WorkerProcess(engine))
+        except BaseException:  # one of them cannot start, or Ctrl-C
+            self.__exit__(None, None, None)
+            raise
+
+    def take(self) -> WorkerProcess | None:
+        """One of them, which is the caller's from now on; None where none is left."""
+        return self._ready.pop(0) if self._ready else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        for process in self._ready:
+            process.stop()
+        for process in self._ready:
+            process.join()
+        self._ready.clear()
+
+
+def _serve(connection: Connection, begun: Progress, engine: str | None) -> None:
+    """Be a worker, as soon as what that takes is imported."""
+    if engine is not None:
+        import ecgscreen.cluster_worker  # noqa: F401 - what the work is of
+        from engines.select import import_engine
+
+        import_engine(engine)
+    from ecgscreen.workers import serve
+
+    serve(connection, begun)

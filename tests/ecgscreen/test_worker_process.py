@@ -1,0 +1,124 @@
+"""Processes that are started before their work is known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from multiprocessing import active_children
+from pathlib import Path
+
+import pytest
+
+from ecgscreen import __version__, worker_process, workers
+from ecgscreen.bundle import load_bundle
+from ecgscreen.cluster_worker import ClusterJob, Embedding
+from ecgscreen.discover import Discovery
+from ecgscreen.embedding import EmbedderInWorkers, Preparing
+from ecgscreen.errors import ExitCode
+from ecgscreen.preprocess import PreprocessConfig
+from ecgscreen.results import Status
+from ecgscreen.simulate import write_dataset
+from ecgscreen.worker_process import StartedWorkers, WorkerProcess
+from ecgscreen.workers import Crew
+from tests.command_line import Run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("records")
+    write_dataset(path, 6, seed=4, sampling_rate=100.0)
+    return path
+
+
+@pytest.fixture
+def no_others() -> Iterator[None]:
+    """None is there before the test, and none is left behind."""
+    assert active_children() == []
+    yield
+    assert active_children() == []
+
+
+def pids() -> set[int | None]:
+    return {process.pid for process in active_children()}
+
+
+@pytest.mark.usefixtures("no_others")
+def test_a_crew_takes_those_that_are_there_and_starts_what_is_missing(
+    folder: Path, bundle_dir: Path
+) -> None:
+    sha256 = load_bundle(bundle_dir).sha256
+    job = ClusterJob(bundle_dir, sha256, __version__, "openvino", "auto", batch_size=32)
+    with StartedWorkers(1, "openvino") as started:
+        ahead = pids()
+        with Crew(Embedding(job), 2, started) as crew:
+            assert started.take() is None
+            assert len(pids()) == 2
+            assert ahead < pids()
+            rows = list(EmbedderInWorkers(crew).rows(Discovery([folder])))
+    assert [row.status for row in rows] == [Status.SCORED] * 6
+
+
+@pytest.mark.usefixtures("no_others")
+def test_those_that_nobody_takes_are_ended_at_once() -> None:
+    with StartedWorkers(2, "openvino"):
+        assert len(pids()) == 2
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 1
+
+
+@pytest.mark.usefixtures("no_others")
+def test_one_that_died_before_it_was_needed_is_replaced(folder: Path) -> None:
+    with StartedWorkers(1) as started:
+        (worker,) = active_children()
+        worker.kill()
+        worker.join()
+        with Crew(Preparing(PreprocessConfig()), 1, started) as crew:
+            assert len(list(crew.outcomes(Discovery([folder])))) == 6
+
+
+def test_one_whose_parent_is_gone_before_there_was_work_ends(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    process = WorkerProcess()
+    (worker,) = active_children()
+    process.connection.close()
+    worker.join(20)
+    assert worker.exitcode == 0
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("no_others")
+@pytest.mark.parametrize(
+    ("spoiled", "code"), [("--labels", ExitCode.USAGE), ("--bundle", ExitCode.FAILED)]
+)
+def test_what_is_wrong_with_list_or_bundle_leaves_no_worker(
+    run: Run, folder: Path, bundle_dir: Path, tmp_path: Path, spoiled: str, code: int
+) -> None:
+    given = {"--labels": "rhythm", "--bundle": bundle_dir, "--out": tmp_path / "out"}
+    given[spoiled] = tmp_path / "missing"
+    arguments = [each for pair in given.items() for each in pair]
+    outcome = run("scan", folder, *arguments, "--workers", "2")
+    assert outcome.code == code
+    assert "missing" in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("no_others")
+def test_a_scan_embeds_in_those_that_its_command_started(
+    run: Run, folder: Path, bundle_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = []
+
+    class Noted(WorkerProcess):
+        """One that says where it was made."""
+
+        def __init__(self, engine: str | None = None) -> None:
+            super().__init__(engine)
+            ahead.append(engine)
+
+    monkeypatch.setattr(worker_process, "WorkerProcess", Noted)
+    monkeypatch.setattr(workers, "WorkerProcess", Noted)
+    places = ("--bundle", bundle_dir, "--out", tmp_path / "out")
+    outcome = run("scan", folder, "--labels", "rhythm", *places, "--workers", "2")
+    assert outcome.code == ExitCode.OK
+    assert ahead == ["openvino"] * 2, "and the crew started none itself"
