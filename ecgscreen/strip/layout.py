@@ -7,6 +7,7 @@ standardisation of the electrocardiogram, part I (Kligfield et al., Circulation 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +119,15 @@ class _Cell:
     lead: str
     first: int
     samples: NDArray[np.float32] | None
+
+    @cached_property
+    def extremes(self) -> tuple[np.float32, np.float32]:
+        """The lowest and the highest sample; zero where none is valid."""
+        samples = np.empty(0, np.float32) if self.samples is None else self.samples
+        lowest = np.fmin.reduce(samples, initial=np.float32(np.nan))
+        if np.isnan(lowest):
+            return np.float32(0), np.float32(0)
+        return lowest, np.fmax.reduce(samples, initial=lowest)
 
 
 def lay_out(segment: Segment) -> Layout:
@@ -242,9 +252,8 @@ def _name_above(cell: _Cell, scale: float, sampling_rate: float) -> float:
 
 def _reach(cell: _Cell, scale: float) -> float:
     """How far a trace reaches above its baseline, below it with a negative scale."""
-    if cell.samples is None or not np.isfinite(cell.samples).any():
-        return 0.0
-    return float(np.nanmax(cell.samples * np.float32(scale)))
+    lowest, highest = cell.extremes
+    return float((lowest if scale < 0 else highest) * np.float32(scale))
 
 
 def _extent(samples: NDArray[np.float32]) -> float:

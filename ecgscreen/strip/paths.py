@@ -70,27 +70,51 @@ def _knots(y: NDArray[np.float64], ends: NDArray[np.int64]) -> NDArray[np.bool_]
     first, last = knots[:-1], knots[1:]
     while True:
         n_inside = last - first - 1
-        first, last, n_inside = (each[n_inside > 0] for each in (first, last, n_inside))
+        has_inside = n_inside > 0
+        first, last, n_inside = first[has_inside], last[has_inside], n_inside[has_inside]
         if not len(first):
             return keep
-        begins = np.cumsum(n_inside) - n_inside
-        steps = np.arange(1, n_inside.sum() + 1) - np.repeat(begins, n_inside)
-        places = steps + np.repeat(first, n_inside)
+        ends_inside = np.cumsum(n_inside)
+        begins = ends_inside - n_inside
+        places = np.arange(ends_inside[-1]) + np.repeat(first + 1 - begins, n_inside)
         slope = (y[last] - y[first]) / (last - first)
-        line = np.repeat(slope, n_inside) * steps + np.repeat(y[first], n_inside)
-        deviation = np.abs(y[places] - line)
+        deviation = places - np.repeat(first.astype(np.float64), n_inside)
+        deviation *= np.repeat(slope, n_inside)
+        deviation += np.repeat(y[first], n_inside)
+        deviation -= y[places]
+        np.abs(deviation, out=deviation)
         farthest = np.maximum.reduceat(deviation, begins)
         strays = farthest > TOLERANCE
-        is_farthest = deviation == np.repeat(np.where(strays, farthest, np.inf), n_inside)
-        parted = places[is_farthest]
+        parted = places[deviation == np.repeat(np.where(strays, farthest, np.inf), n_inside)]
         keep[parted] = True
-        first = np.sort(np.concatenate([first[strays], parted]))
-        last = np.sort(np.concatenate([last[strays], parted]))
+        first = _in_order(len(y), first[strays], parted)
+        last = _in_order(len(y), last[strays], parted)
+
+
+def _in_order(n: int, *places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Places below n, each once, sorted by marking them: there are many of them."""
+    marked = np.zeros(n, np.bool_)
+    for each in places:
+        marked[each] = True
+    return np.flatnonzero(marked)
 
 
 def _path(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
     points = np.rint(np.stack([x, y], axis=1)).astype(np.int64)
-    steps = np.diff(points, axis=0).ravel().tolist()
-    move = f"M{points[0, 0]} {points[0, 1]}"
     # A single sample between two gaps is a dot: a round cap on a line of no length.
-    return (move + "l" + " ".join(map(str, steps or [0, 0]))).replace(" -", "-")
+    steps = np.diff(points, axis=0).ravel() if len(points) > 1 else np.zeros(2, np.int64)
+    if np.abs(steps).max() < _N_STEPS:
+        texts = [_STEPS[step] for step in steps.tolist()]
+    else:
+        texts = list(map(_step, steps.tolist()))
+    return f"M{points[0, 0]} {points[0, 1]}l{''.join(texts).lstrip()}"
+
+
+def _step(step: int) -> str:
+    """A sign parts it from the number before it, or else a blank."""
+    return str(step) if step < 0 else f" {step}"
+
+
+_N_STEPS = 512
+_STEPS = [*map(_step, range(_N_STEPS)), *map(_step, range(-_N_STEPS, 0))]
+"""By the step, negative ones from the end: a look costs a third of making the text again."""

@@ -85,19 +85,35 @@ def cut_pieces(pieces: Pieces, start_s: float = 0.0, duration_s: float = STRIP_S
         raise ValueError(f"{duration_s} s of a recording of {pieces.duration_s} s")
     start_s = min(max(start_s, 0.0), pieces.duration_s)  # also of an infinite one
     first = min(round(start_s * recording.sampling_rate), n_recording - n_shown)
-    shown = pieces.read(first, first + n_shown)
+    leads = _centred(pieces.read(first, first + n_shown))
     return Segment(
         start_s=first / recording.sampling_rate,
         duration_s=n_shown / recording.sampling_rate,
         recording_s=pieces.duration_s,
         sampling_rate=recording.sampling_rate,
-        leads={name: _centred(shown[row]) for row, name in enumerate(recording.lead_names)},
+        leads=dict(zip(recording.lead_names, leads, strict=True)),
         amplitude_known=recording.amplitude_known,
         acquired=recording.acquired,
     )
 
 
-def _centred(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def _centred(shown: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    if shown.size and np.isfinite(shown).all():
+        return list(shown - _medians(shown)[:, np.newaxis])
+    return [_centred_valid(samples) for samples in shown]
+
+
+def _medians(shown: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of each row, as `np.median` in less time: it orders the samples about three places."""
+    middle = shown.shape[1] // 2
+    parted = np.partition(shown, middle, axis=1)
+    upper = parted[:, middle]
+    lower = upper if shown.shape[1] % 2 else parted[:, :middle].max(axis=1)
+    medians: NDArray[np.float32] = (lower + upper) / np.float32(2)
+    return medians
+
+
+def _centred_valid(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     valid = samples[np.isfinite(samples)]
     if not len(valid):
         return np.full(samples.shape, np.nan, np.float32)

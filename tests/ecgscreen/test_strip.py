@@ -69,6 +69,15 @@ def test_a_gap_parts_a_path_and_nothing_gives_none() -> None:
     assert [part.tolist() for part in points(first)] == [[[1, 0], [2, 5]], [[5, 7], [5, 7]]]
 
 
+@pytest.mark.parametrize("height", [511.0, 512.0, 40_000.0])
+def test_a_path_goes_where_the_samples_are_however_steep(height: float) -> None:
+    x, y = np.arange(4.0), np.array([0, height, 0, height])
+    (path,) = short_paths([(x, y)])
+    assert path == f"M0 0l1 {height:.0f} 1-{height:.0f} 1 {height:.0f}"
+    (drawn,) = points(path)
+    assert drawn.tolist() == np.stack([x, y], axis=1).tolist()
+
+
 def test_a_millimetre_is_a_millimetre() -> None:
     """A rectangle of 1 mV in V1 from 6 s to 7 s: 10 mm high, 25 mm wide, in V1's column."""
     signal = np.zeros((12, 5000))
@@ -184,6 +193,18 @@ def test_a_segment_lies_inside_the_recording_and_on_the_line() -> None:
     assert lay_out(short).width < lay_out(segment).width
     with pytest.raises(ValueError, match="0 s of a recording of 20"):
         cut_segment(long, 0, 0)
+
+
+@pytest.mark.parametrize("n_samples", [4999, 5000])
+def test_a_lead_is_shifted_to_its_median(n_samples: int) -> None:
+    signal = SIMULATED.signal[:, :n_samples].copy()
+    leads = cut_segment(recording(signal)).leads
+    for row, lead in enumerate(LEADS):
+        assert np.array_equal(leads[lead], signal[row] - np.median(signal[row]))
+    signal[3, 7:9] = np.nan, np.inf
+    with_hole = cut_segment(recording(signal)).leads
+    assert np.array_equal(with_hole["V1"], leads["V1"])
+    assert np.flatnonzero(np.isnan(with_hole[LEADS[3]])).tolist() == [7, 8]
 
 
 def dots(lines: list[str]) -> NDArray[np.bool_]:
