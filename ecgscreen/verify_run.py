@@ -19,6 +19,7 @@ from ecgscreen.locate import is_there, place_of
 from ecgscreen.lock import locked
 from ecgscreen.publish import sha256_of
 from ecgscreen.readers import read_recording
+from ecgscreen.readers.archives import archived
 from ecgscreen.readers.opened import noting
 from ecgscreen.remake import open_screening
 from ecgscreen.reports import ROW_REPORTS, RUN
@@ -232,7 +233,11 @@ def _check_inputs(store: RunStore, basis: Basis) -> Check:
 
 def _content(result: RecordResult, basis: Basis) -> str | None:
     place = place_of(result.path, basis.roots, basis.working_directory)
-    if place is None or not any(map(is_there, (place[0], place[0].parent))):
+    if place is None:
+        return None
+    in_archive = archived(place[0])
+    holders = (place[0].parent,) if in_archive is None else (in_archive[0],)
+    if not any(map(is_there, (place[0], *holders))):
         return None
     with noting() as opened:
         read_recording(*place)

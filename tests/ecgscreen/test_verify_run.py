@@ -268,6 +268,21 @@ def test_reports_without_names_are_verified_too(bundle_dir: Path, tmp_path: Path
     assert changed(tmp_path / "out") != []
 
 
+def test_recordings_in_folders_of_an_archive_are_found_again(
+    bundle_dir: Path, tmp_path: Path
+) -> None:
+    recordings(tmp_path / "packed" / "ward" / "a", 2, seed=3)
+    night = tmp_path / "records" / "night"
+    shutil.make_archive(str(night), "zip", tmp_path / "packed")
+    scanned(bundle_dir, tmp_path / "out", tmp_path / "records")
+    assert set(rows(tmp_path / "out")) == {f"night.zip/ward/a/sim0000{i}.hea" for i in range(2)}
+    assert changed(tmp_path / "out") == []
+    night.with_suffix(".zip").unlink()
+    (inputs, again) = changed(tmp_path / "out")
+    assert all("is not there" in difference for difference in inputs.differences)
+    assert len(again.differences) == 2
+
+
 def test_where_nobody_knows_where_recordings_lie_that_is_said(
     original: Path, bundle_dir: Path, tmp_path: Path
 ) -> None:
