@@ -66,7 +66,7 @@ def assess_together(
     for recording, found, noted, is_plain in zip(
         recordings, faults, marks, (agree & ~against).tolist(), strict=True
     ):
-        quality = quality_of(LEADS, found, noted)
+        quality = quality_of(LEADS, tuple(found), noted)
         settled = is_plain or quality.reason is not None
         assessed.append((recording if settled else _checked(recording, quality), quality))
     return assessed

@@ -92,13 +92,14 @@ def lead_faults(
         # Hum is filtered out before the encoder sees it: what counts is what is left.
         noisy[noisy] = _is_noisy(without_mains(seconds[noisy], sampling_rate), lag)
     # NaN, where the mean itself was beyond float32, is not "at most" either.
-    out_of_range = ~(ranges.max(axis=-1) <= LARGEST_NUMBER)
+    out_of_range = ~(ranges.max(axis=0) <= LARGEST_NUMBER)
     if amplitude_known:
-        n_beyond = _n_true(ranges[..., :n_seconds] > LARGEST_RANGE_MV)
+        n_beyond = np.count_nonzero(ranges[:n_seconds] > LARGEST_RANGE_MV, axis=0)
         out_of_range |= n_beyond >= _OUT_OF_RANGE_SHARE * n_seconds
     flat_range = FLAT_MV if amplitude_known else 0.0
+    n_flat = np.count_nonzero(ranges[:n_seconds] <= flat_range, axis=0)
     masks = {
-        LeadFault.FLAT: _n_true(ranges[..., :n_seconds] <= flat_range) >= _FLAT_SHARE * n_seconds,
+        LeadFault.FLAT: n_flat >= _FLAT_SHARE * n_seconds,
         LeadFault.CLIPPED: _is_clipped(deviation, highs, lows, n_seconds),
         LeadFault.NOISY: noisy,
         LeadFault.MUSCLE_NOISE: muscle_noise(seconds, sampling_rate, evenness),
@@ -125,12 +126,18 @@ def _ones(n: int) -> NDArray[np.float32]:
 def _extremes(
     deviation: NDArray[np.float32], n_second: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The highest and the lowest sample of every second, and of what follows the last, if any."""
-    n_rows, n_samples = deviation.size // deviation.shape[-1], deviation.shape[-1]
+    """The highest and the lowest sample of every second, and of what follows the last, if any.
+
+    Of shape (n_seconds, n_recordings, n_leads): what is asked of a lead's seconds is then asked of
+    all leads at once.
+    """
+    n_samples = deviation.shape[-1]
+    n_rows = deviation.size // n_samples
     starts = _starts(n_rows, n_samples, n_second)
-    line, shape = deviation.reshape(-1), (*deviation.shape[:-1], len(starts) // n_rows)
-    highs: NDArray[np.float32] = np.maximum.reduceat(line, starts)
-    lows: NDArray[np.float32] = np.minimum.reduceat(line, starts)
+    line = deviation.reshape(-1)
+    highs = np.maximum.reduceat(line, starts).reshape(n_rows, -1).T.copy()
+    lows = np.minimum.reduceat(line, starts).reshape(n_rows, -1).T.copy()
+    shape = (-1, *deviation.shape[:-1])
     return highs.reshape(shape), lows.reshape(shape)
 
 
@@ -142,14 +149,6 @@ def _starts(n_rows: int, n_samples: int, n_second: int) -> NDArray[np.intp]:
     return starts
 
 
-def _n_true(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """How many along the last axis; where hardly ever one is, that is asked first."""
-    n_true: NDArray[np.intp] = np.zeros(mask.shape[:-1], np.intp)
-    if mask.any():
-        np.add.reduce(mask, axis=-1, out=n_true)
-    return n_true
-
-
 def _is_clipped(
     deviation: NDArray[np.float32],
     highs: NDArray[np.float32],
@@ -157,17 +156,18 @@ def _is_clipped(
     n_seconds: int,
 ) -> NDArray[np.bool_]:
     """From what `_extremes` finds in leads of so many whole seconds."""
-    high, low = highs.max(axis=-1, keepdims=True), lows.min(axis=-1, keepdims=True)
+    high, low = highs.max(axis=0), lows.min(axis=0)
     # The quiet line between beats can be an extreme too, and rest on one value where the
     # resolution is coarse; but it lies close to the mean.
     far = _RAIL_DISTANCE * (high - low)
     clipped = np.zeros(deviation.shape[:-1], np.bool_)
     for rail, extremes in ((high, highs), (low, lows)):
         # Recorders hold the last value to fill a recording up: one place, not several.
-        n_places = np.add.reduce(extremes[..., :n_seconds] == rail, axis=-1)
-        suspect = (n_places >= _CLIPPED_SECONDS) & (np.abs(rail) >= far)[..., 0]
+        n_places = np.count_nonzero(extremes[:n_seconds] == rail, axis=0)
+        suspect = (n_places >= _CLIPPED_SECONDS) & (np.abs(rail) >= far)
         if suspect.any():  # hardly ever is there a row to look at sample by sample
-            n_stuck = np.count_nonzero(deviation[suspect] == rail[suspect], axis=-1)
+            at_rail = deviation[suspect] == rail[suspect][:, np.newaxis]
+            n_stuck = np.count_nonzero(at_rail, axis=-1)
             clipped[suspect] |= n_stuck >= _CLIPPED_SHARE * deviation.shape[-1]
     return clipped
 

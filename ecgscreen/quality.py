@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,11 +113,12 @@ def assess_quality(recording: Recording) -> Quality:
             SkipReason.TOO_SHORT,
             f"{recording.duration_s:.3g} s, expected at least {MIN_DURATION_S:g} s",
         )
-    return quality_of(recording.lead_names, list(_faults(recording)), _marks(recording))
+    return quality_of(recording.lead_names, tuple(_faults(recording)), _marks(recording))
 
 
+@lru_cache(maxsize=1024)
 def quality_of(
-    lead_names: tuple[str, ...], faults: Sequence[LeadFault | None], marks: Marks = ()
+    lead_names: tuple[str, ...], faults: tuple[LeadFault | None, ...], marks: Marks = ()
 ) -> Quality:
     """Make one of what is wrong with the leads, and what is named of them.
 
@@ -126,6 +128,10 @@ def quality_of(
         Of the leads that are there, in the same order.
     marks
         With rows that count in that order; of leads with a fault, nothing is named.
+
+    Returns
+    -------
+    The same one for all recordings of which this is found.
     """
     found = _of_faults(lead_names, faults)
     if not marks or found.reason is not None:
@@ -143,6 +149,7 @@ def _of_faults(lead_names: tuple[str, ...], faults: Sequence[LeadFault | None]) 
         return _FAULTLESS
     leads = _lead_qualities(lead_names, faults)
     usable = np.array([lead.fault is None for lead in leads])
+    usable.flags.writeable = False  # one serves all recordings with these faults
     if usable.all():
         return _FAULTLESS
     if not usable.any():

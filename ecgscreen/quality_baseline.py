@@ -75,16 +75,20 @@ def baseline_marks(
         n_recordings, n_leads * n_windows, length
     )
     analysis, synthesis = _slow_waves(length, sampling_rate)
-    # A product of a fixed shape a recording: its rounding does not depend on the others.
-    slow: NDArray[np.float32] = np.matmul(windows @ analysis, synthesis, dtype=np.float32)
-    moved = slow.max(axis=-1) - slow.min(axis=-1)
+    # A product of a fixed shape a recording: its rounding does not depend on the others. Points
+    # stand first, so that what is asked of a window's points is asked of all windows at once.
+    slow = np.empty((len(synthesis), n_recordings, n_leads * n_windows), np.float32)
+    waves = (windows @ analysis).swapaxes(1, 2)
+    np.matmul(synthesis, waves, out=slow.transpose(1, 0, 2))
+    slow = slow.reshape(len(synthesis), -1)
+    moved = slow.max(axis=0) - slow.min(axis=0)
     steps = np.zeros(moved.size, np.bool_)
     suspect = np.flatnonzero(_moves_soon(slow) > _SUSPECT_SHARE * STEP_MV)
     if len(suspect):
         rows = windows.reshape(-1, length).take(suspect, axis=0)
         steps[suspect] = _jumps(rows, sampling_rate) > STEP_MV
     shape = (n_recordings, n_leads, n_windows)
-    wander = (moved.reshape(-1) > WANDER_MV) & ~steps
+    wander = (moved > WANDER_MV) & ~steps
     return (
         np.logical_or.reduce(wander.reshape(shape), axis=-1),
         np.logical_or.reduce(steps.reshape(shape), axis=-1),
@@ -102,17 +106,16 @@ def _slow_waves(
     times = (np.arange(length) + 0.5) / length
     points = (np.arange(n_points) + 0.5) / n_points
     analysis = np.cos(np.pi * times[:, np.newaxis] * k) * (2 / length)
-    synthesis = np.cos(np.pi * k[:, np.newaxis] * points)
+    synthesis = np.cos(np.pi * points[:, np.newaxis] * k)
     return np.ascontiguousarray(analysis, np.float32), synthesis.astype(np.float32)
 
 
 def _moves_soon(slow: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How far slow baselines move at most from a point to one that follows soon."""
-    further = slow[..., _SUSPECT_POINTS:]
-    if not further.shape[-1]:  # too short to tell a step
-        return np.zeros(slow.shape[:-1], np.float32)
-    change = further - slow[..., :-_SUSPECT_POINTS]
-    largest: NDArray[np.float32] = np.maximum(change.max(axis=-1), -change.min(axis=-1))
+    """How far slow baselines (n_points, n) move at most from a point to one that follows soon."""
+    change = slow[_SUSPECT_POINTS:] - slow[:-_SUSPECT_POINTS]
+    if not len(change):  # too short to tell a step
+        return np.zeros(slow.shape[1:], np.float32)
+    largest: NDArray[np.float32] = np.abs(change, out=change).max(axis=0)
     return largest
 
 

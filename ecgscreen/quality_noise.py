@@ -136,19 +136,18 @@ def fast_share(seconds: NDArray[np.float32], sampling_rate: float) -> NDArray[np
     float32, shape (...), 0 to 1; 0 in a lead without any power there.
     """
     *n_several, n_seconds, n = seconds.shape
-    waves = _waves(n, sampling_rate)
-    # A product of a fixed shape a lead: its rounding does not depend on the others.
-    power = seconds @ waves
-    np.square(power, out=power)
-    n_fast = 2 * (_HIGH_HZ - _FAST_HZ + 1)
-    # The fast waves stand first. A sum over few columns is fastest as a product.
-    sums = power @ _sums(waves.shape[1], n_fast)
     n_windows = max(1, n_seconds // _WINDOW_S)
     length = min(n_seconds, _WINDOW_S)
-    windows = (
-        sums[..., : n_windows * length, :].reshape(*n_several, n_windows, length, 2).sum(axis=-2)
-    )
-    fast, whole = windows[..., 0], windows[..., 1]
+
+    def power(waves: NDArray[np.float32]) -> NDArray[np.float32]:
+        # A product of a fixed shape a lead: its rounding does not depend on the others.
+        parts = (seconds[..., : n_windows * length, :] @ waves).reshape(*n_several, n_windows, -1)
+        squares: NDArray[np.float32] = np.vecdot(parts, parts)
+        return squares
+
+    fast_waves, slow_waves = _waves(n, sampling_rate)
+    fast = power(fast_waves)
+    whole = fast + power(slow_waves)
     with np.errstate(over="ignore", invalid="ignore"):
         share = np.divide(
             fast, whole, out=np.zeros_like(fast), where=(whole > 0) & np.isfinite(whole)
@@ -158,23 +157,19 @@ def fast_share(seconds: NDArray[np.float32], sampling_rate: float) -> NDArray[np
 
 
 @lru_cache(maxsize=16)
-def _waves(n: int, sampling_rate: float) -> NDArray[np.float32]:
-    """Cosines and sines of 40 down to 5 Hz under a Hann window, shape (n, 72)."""
+def _waves(n: int, sampling_rate: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cosines and sines under a Hann window: of 25 to 40 Hz, shape (n, 32), and of 5 to 24 Hz."""
     times = np.arange(n) / sampling_rate
     # Without the window, wander would leak into every frequency.
     window = 1 - np.cos(2 * np.pi * (np.arange(n) + 0.5) / n)
-    columns = []
-    for frequency in range(_HIGH_HZ, _LOW_HZ - 1, -1):
-        angle = 2 * math.pi * frequency * times
-        columns += [window * np.cos(angle), window * np.sin(angle)]
-    matrix = np.stack(columns, axis=1)
-    # What is left of a constant under the window.
-    matrix -= matrix.mean(axis=0)
-    return np.ascontiguousarray(matrix / n, np.float32)
-
-
-@lru_cache(maxsize=4)
-def _sums(n_columns: int, n_fast: int) -> NDArray[np.float32]:
-    sums = np.ones((n_columns, 2), np.float32)
-    sums[n_fast:, 0] = 0
-    return sums
+    found = []
+    for frequencies in (range(_FAST_HZ, _HIGH_HZ + 1), range(_LOW_HZ, _FAST_HZ)):
+        columns = []
+        for frequency in frequencies:
+            angle = 2 * math.pi * frequency * times
+            columns += [window * np.cos(angle), window * np.sin(angle)]
+        matrix = np.stack(columns, axis=1)
+        # What is left of a constant under the window.
+        matrix -= matrix.mean(axis=0)
+        found.append(np.ascontiguousarray(matrix / n, np.float32))
+    return found[0], found[1]

@@ -71,36 +71,36 @@ def pacing_marks(deviation: NDArray[np.float32], sampling_rate: float) -> NDArra
     n_places = deviation.shape[-1] - quiet - rise - fall
     later, earlier = of_leads[:, quiet : quiet + n_places], of_leads[:, :n_places]
     sudden = later > _SUDDEN * earlier
-    for number in np.flatnonzero((sudden & (later > _LEADS_AT_ONCE * SPIKE_MV)).any(axis=1)):
-        leads, size = deviation[number], later[number]
-        # The cheap questions first: they are nearly always answered with no.
-        places = np.flatnonzero(sudden[number] & (size > _LEADS_AT_ONCE * SPIKE_MV))
-        foot = places + quiet
-        rises = leads.take(foot + rise, axis=1) - leads.take(foot, axis=1)
-        places = places[_stands_at_once(np.abs(rises, out=rises))]
-        if len(places) < MIN_SPIKES:
-            continue
-        stands = _stands_at_once(_heights(leads, places, quiet, rise, fall))
-        if np.count_nonzero(stands) >= MIN_SPIKES:
-            places = np.flatnonzero(sudden[number] & (size > _LEADS_AT_ONCE * SPIKE_MV / 2))
-            heights = _heights(leads, places, quiet, rise, fall)
-            marks[number] = _in_leads(heights, places / sampling_rate, duration_s)
+    # The cheap questions first, and of all recordings at once: they are nearly always answered
+    # with no.
+    numbers, places = np.divmod(
+        np.flatnonzero(sudden & (later > _LEADS_AT_ONCE * SPIKE_MV)), n_places
+    )
+    starts = np.arange(deviation.size, step=deviation.shape[-1]).reshape(deviation.shape[:2])
+    at = starts[numbers].T + places
+    rises = line.take(at + (quiet + rise)) - line.take(at + quiet)
+    possible = _stand_at_once(np.abs(rises, out=rises))
+    heights = _heights(line, at[:, possible], quiet, rise, fall)
+    spikes = numbers[possible][_stand_at_once(heights)]
+    for number in np.flatnonzero(np.bincount(spikes) >= MIN_SPIKES):
+        places = np.flatnonzero(sudden[number] & (later[number] > _LEADS_AT_ONCE * SPIKE_MV / 2))
+        heights = _heights(line, starts[number][:, np.newaxis] + places, quiet, rise, fall)
+        marks[number] = _in_leads(heights, places / sampling_rate, duration_s)
     return marks
 
 
-def _stands_at_once(heights: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _stand_at_once(heights: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Where in as many leads as count heights (n_leads, n_places) are those of spikes."""
-    stands: NDArray[np.bool_] = np.count_nonzero(heights > SPIKE_MV, axis=0) >= _LEADS_AT_ONCE
-    return stands
+    stand: NDArray[np.bool_] = np.count_nonzero(heights > SPIKE_MV, axis=0) >= _LEADS_AT_ONCE
+    return stand
 
 
 def _heights(
-    leads: NDArray[np.float32], places: NDArray[np.intp], quiet: int, rise: int, fall: int
+    line: NDArray[np.float32], at: NDArray[np.intp], quiet: int, rise: int, fall: int
 ) -> NDArray[np.float32]:
-    """How high a spike stands in each lead at each place, shape (n_leads, n_places), in mV."""
-    foot = places + quiet
-    before, start = leads[:, places], leads[:, foot]
-    top, after = leads[:, foot + rise], leads[:, foot + rise + fall]
+    """How high spikes stand that are to begin after so many quiet samples, in mV; shape of `at`."""
+    before, start = line.take(at), line.take(at + quiet)
+    top, after = line.take(at + (quiet + rise)), line.take(at + (quiet + rise + fall))
     sign = np.sign(top - start)
     height = np.minimum(sign * (top - start), _FALL_WEIGHT * sign * (top - after))
     stands: NDArray[np.float32] = height - np.float32(_QUIET_WEIGHT) * np.abs(start - before)
