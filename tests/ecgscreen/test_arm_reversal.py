@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ecgscreen.arm_reversal import ARM_REVERSAL, arm_reversal_note
+from ecgscreen.arm_reversal import ARM_REVERSAL, _quantiles, arm_reversal_note
 from ecgscreen.assessment import assess
 from ecgscreen.readers import read_recording
 from ecgscreen.recording import LEADS, Recording
@@ -66,3 +66,10 @@ def test_real_recordings(data_dir: Path, folder: str) -> None:
     rightly = [arm_reversal_note(arms_exchanged(one), ALL) is not None for one in recordings]
     assert np.mean(wrongly) <= 0.02
     assert np.mean(rightly) >= 0.4
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 999, 1000, 5000])
+def test_quantiles_are_those_of_numpy(n: int) -> None:
+    values = np.random.default_rng(n).normal(0, 1, n).astype(np.float32)
+    shares = (0.005, 0.5, 0.995)
+    assert _quantiles(values, shares) == pytest.approx(np.quantile(values, shares), abs=1e-6)

@@ -7,7 +7,16 @@ import pytest
 from numpy.typing import NDArray
 
 from ecgscreen.quality import LeadFault, assess_quality
-from ecgscreen.quality_noise import MIN_LEADS_TOGETHER, fast_share
+from ecgscreen.quality_noise import (
+    LEAD_FAST_SHARE,
+    LEAST_EVENNESS,
+    MIN_LEADS_TOGETHER,
+    MIN_QUIET_LEADS,
+    QUIET_FAST_SHARE,
+    RECORDING_FAST_SHARE,
+    fast_share,
+    muscle_noise,
+)
 from ecgscreen.recording import LEADS, Recording, SkipReason
 from tests.ecgscreen.test_quality import ecg, faults_of, recording_of
 
@@ -76,6 +85,34 @@ def test_quiet_leads_are_kept_where_most_others_are_noise() -> None:
     signal[7:9] += noise[7:9]
     quality = assess_quality(recording_of(signal, 500.0))
     assert quality.reason is SkipReason.NO_USABLE_LEAD, "three quiet leads are no proof"
+
+
+def test_no_share_that_is_not_computed_would_have_told_more() -> None:
+    """As the definition has it, where every lead's share is looked at."""
+    rng = np.random.default_rng(6)
+    base = ecg(100.0)
+    noise = bursts(100.0, base.shape[1], 1.0)
+    loud = rng.uniform(0, 1, (400, 12, 1)) < rng.uniform(0, 1, (400, 1, 1))
+    signals = base + noise * loud * rng.uniform(0.02, 0.8, (400, 1, 1))
+    signals[:40, 3:9] = 0
+    seconds = signals.astype(np.float32).reshape(400, 12, -1, 100)
+    evenness = rng.uniform(0.25, 0.65, (400, 12)).astype(np.float32)
+    evenness[:40, 3:9] = 0
+    share = fast_share(seconds, 100.0)
+    expected = (evenness > LEAST_EVENNESS) & (share > LEAD_FAST_SHARE)
+    together = 0
+    for number, (of_lead, even) in enumerate(zip(share, evenness, strict=True)):
+        heard = of_lead > 0
+        if (
+            heard.sum() >= MIN_LEADS_TOGETHER
+            and np.median(of_lead[heard]) > RECORDING_FAST_SHARE
+            and np.median(even[heard]) > LEAST_EVENNESS
+        ):
+            together += 1
+            quiet = heard & (of_lead <= QUIET_FAST_SHARE)
+            expected[number] |= heard & ~quiet if quiet.sum() >= MIN_QUIET_LEADS else heard
+    assert 40 < together < 360
+    assert (muscle_noise(seconds, 100.0, evenness) == expected).all()
 
 
 def test_wander_is_no_fault() -> None:

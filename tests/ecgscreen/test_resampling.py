@@ -56,6 +56,24 @@ def test_columns_of_the_low_pass_sum_to_one(rate: float) -> None:
         assert matrix.sum(axis=0) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(
+    ("rate", "n"), [(90.0, 451), (100.0, 1000), (257.0, 2003), (500.0, 2587), (1000.0, 3001)]
+)
+@pytest.mark.parametrize("n_leads", [1, 12])
+def test_every_block_of_every_lead_is_that_of_one_large_matrix(
+    rate: float, n: int, n_leads: int
+) -> None:
+    signal = np.random.default_rng(n).normal(0, 1, (3, n_leads, n)).astype(np.float32)
+    n_out = int(n * OUT_HZ / rate)
+    matrix, margin = low_pass_matrix(rate, OUT_HZ, BAND, n, n_out)
+    mirrored = np.pad(signal, [(0, 0), (0, 0), (margin, margin)], mode="symmetric")
+    together = resample(signal, rate, OUT_HZ, BAND)
+    assert together.shape == (3, n_leads, n_out)
+    assert together == pytest.approx(mirrored.astype(np.float64) @ matrix, abs=1e-5)
+    for one, expected in zip(signal, together, strict=True):
+        assert resample(one, rate, OUT_HZ, BAND).tobytes() == expected.tobytes()
+
+
 def test_an_odd_and_high_rate_costs_little_memory() -> None:
     rate = 3_999.5
     tone = np.sin(2 * np.pi * 5 * times(rate))[None].astype(np.float32)
