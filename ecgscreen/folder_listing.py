@@ -11,6 +11,7 @@ from ecgscreen.found import Found
 from ecgscreen.readers.archives import is_archive
 from ecgscreen.readers.base import reason_of
 from ecgscreen.readers.by_content import EXPECTED, recordings_in
+from ecgscreen.readers.formats import SIGNAL_SUFFIXES
 from ecgscreen.readers.side_car import SUFFIX as SIDE_CAR_SUFFIX
 from ecgscreen.readers.tables import TABLE_SUFFIXES
 from ecgscreen.readers.wfdb_files import named_in_header, segments_in_header
@@ -20,9 +21,6 @@ from ecgscreen.stamp import FileStamp
 
 HEADER_SUFFIX = ".hea"
 """Of the file that names a WFDB record."""
-
-SIGNAL_SUFFIXES = frozenset({".dat", ".mat"})
-"""Files that hold samples and are nothing without a header that names them."""
 
 _NO_HEADER = (SkipReason.NO_HEADER, "no header of the folder names it, expected a .hea")
 
@@ -147,7 +145,7 @@ class FolderListing:
             shown = shown_name(name) + "/"  # a folder, to be in order
             self._entries.append(Entry(name + "/", shown, None, (name,), is_archive=True))
         elif not is_recording:
-            self._others.add(name)
+            self._add_other(entry)
         elif entry.is_symlink() and (problem := _link_problem(entry.path, self._root)):
             self._problem(name, *problem)
         elif not entry.is_file():
@@ -193,6 +191,17 @@ class FolderListing:
         for member in recordings:
             full_name = f"{name}/{member}" if member else name
             self._entries.append(Entry(full_name, shown_name(full_name), None, (name, *others)))
+
+    def _add_other(self, entry: os.DirEntry[str] | PlainEntry) -> None:
+        """Take what its name does not tell; a linked folder is not walked, and named if outside."""
+        name = entry.name
+        if entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112 - a string
+            problem = _link_problem(entry.path, self._root)
+            if problem is not None and problem[0] is SkipReason.OUTSIDE_FOLDER:
+                skipped = SkippedRecording(Path(entry.path), *problem)
+                self._entries.append(Entry(name, shown_name(name) + "/", skipped, (name,)))
+                return
+        self._others.add(name)
 
     def _problem(self, name: str, reason: SkipReason, detail: str) -> None:
         problem = SkippedRecording(Path(f"{self._folder}/{name}"), reason, detail)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from ecgscreen.folder_listing import (
     HEADER_SUFFIX,
-    SIGNAL_SUFFIXES,
     Entry,
     FolderListing,
     Look,
@@ -27,7 +26,7 @@ from ecgscreen.objects.address import spelled
 from ecgscreen.objects.held import WHOLE_BYTES, HeldObjects
 from ecgscreen.objects.store import Listing, look_at_root
 from ecgscreen.readers.base import reason_of
-from ecgscreen.readers.formats import HEAD_BYTES
+from ecgscreen.readers.formats import HEAD_BYTES, SIGNAL_SUFFIXES
 from ecgscreen.recording import SkippedRecording, SkipReason
 from ecgscreen.results import Status
 from ecgscreen.shown_names import shown_name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.readers.files import InsideFile
-from ecgscreen.readers.formats import HEAD_BYTES, NOT_RECORDINGS, SUFFIXES, Format, recognise
+from ecgscreen.readers.formats import (
+    HEAD_BYTES,
+    NOT_RECORDINGS,
+    SIGNAL_SUFFIXES,
+    SUFFIXES,
+    Format,
+    recognise,
+)
 from ecgscreen.readers.limited import (
     Opened,
     members_limited,
@@ -128,17 +136,21 @@ def recordings_in(path: str, root: Path) -> list[str]:
 
     Returns
     -------
-    Nothing if the file is no recording. ``[""]`` if it is one, or by its name ought to be one:
-    reading it says what is wrong. The names of its recordings if it holds several.
+    Nothing if the file is no recording. ``[""]`` if it is one, by its name ought to be one, or
+    may be one for all that can be told, being unreadable or outside: reading it says what is
+    wrong. The names of its recordings if it holds several.
     """
     _, _, name = path.rpartition("/")
     if name in NOT_RECORDINGS:
         return []
-    named_so = Path(name).suffix.casefold() in SUFFIXES
+    suffix = Path(name).suffix.casefold()
+    named_so = suffix in SUFFIXES
     try:
         file = InsideFile(path, root)
-    except (OSError, RecordingError):
-        return [""] if named_so else []
+    except (OSError, RecordingError) as error:
+        # A signal file has a row, its header's or its own, whether it can be looked at or not.
+        hidden = suffix not in SIGNAL_SUFFIXES and _hides_something(error)
+        return [""] if named_so or hidden else []
     with file:
         try:
             form = format_of(file)
@@ -149,3 +161,10 @@ def recordings_in(path: str, root: Path) -> list[str]:
         except (OSError, RecordingError):
             pass  # of a known format, or meant to be: reading it says what is wrong
     return [""]
+
+
+def _hides_something(error: OSError | RecordingError) -> bool:
+    """Whether there is a file whose content nobody could look at: it is not passed over."""
+    if isinstance(error, RecordingError):
+        return error.reason is SkipReason.OUTSIDE_FOLDER
+    return error.errno not in {errno.ENOENT, errno.ELOOP}

@@ -13,6 +13,9 @@ SUFFIXES = frozenset({".dcm", ".edf", ".scp", ".ecg", ".h5", ".hdf5"})
 """A file named so that is of no known format is somebody's recording that cannot be read, and
 gets a row; of any other name it is ignored."""
 
+SIGNAL_SUFFIXES = frozenset({".dat", ".mat"})
+"""Files that hold samples and are nothing without a WFDB header that names them."""
+
 NOT_RECORDINGS = frozenset({"DICOMDIR"})
 """Names of files that resemble recordings: the table of contents of a DICOM medium."""
 

@@ -119,7 +119,8 @@ def test_a_link_that_leaves_the_folder(bad_rows: BadRows, folder: Path) -> None:
     np.save(outside / "array.npy", np.zeros((2, 5000)))
     with h5py.File(outside / "ecg.h5", "w") as file:
         file["ecg"] = np.zeros((12, 5000), np.float32)
-    for name in ("theirs.hea", "ecg.h5", "array.npy"):
+    (outside / "plain.xml").write_text("<AnnotatedECG/>")
+    for name in ("theirs.hea", "ecg.h5", "array.npy", "plain.xml"):
         (folder / name).symlink_to(outside / name)
     (folder / "array.json").write_text('{"sampling_rate": 500, "leads": ["I", "II"], "unit": "mV"}')
     (folder / "linked").symlink_to(outside)
@@ -127,10 +128,13 @@ def test_a_link_that_leaves_the_folder(bad_rows: BadRows, folder: Path) -> None:
     write(folder, header())
     (folder / "packed.dat").symlink_to(outside / "healthy.dat")
     write(folder, header("packed.dat", form="212"), name="packed")
+    (folder / "odd.dat").symlink_to(outside / "healthy.dat")
+    write(folder, header("odd.dat"), name="named")
     with Watch(outside, *outside.iterdir()) as watch:
         rows = bad_rows(folder)
         assert watch.opened() == set()
-    names = ["array.npy", "ecg.h5", "packed.hea", "rec.hea", "theirs.hea"]
+    names = ["array.npy", "ecg.h5", "linked/", "named.hea", "packed.hea", "plain.xml", "rec.hea"]
+    names.append("theirs.hea")
     assert reasons(rows) == dict.fromkeys(names, SkipReason.OUTSIDE_FOLDER)
 
 

@@ -95,7 +95,8 @@ def test_recordings_without_permission_are_rows(public: Path) -> None:
     for name in ("header", "signal"):
         write_healthy(public / "records", name)
     write_healthy(public / "records" / "closed", "inside")
-    for path in ("header.hea", "signal.dat", "closed"):
+    (public / "records" / "device.xml").write_text("<what-nobody-can-tell/>")
+    for path in ("header.hea", "signal.dat", "closed", "device.xml"):
         (public / "records" / path).chmod(0)
     run_child(
         AS_NOBODY + 'assert attempt(place / "bundle", place / "records", place / "out") == (3, "")',
@@ -103,7 +104,7 @@ def test_recordings_without_permission_are_rows(public: Path) -> None:
     )
     rows = rows_of(public / "out")
     assert rows.pop(HEALTHY)["status"] == "scored"
-    assert set(rows) == {"header.hea", "signal.hea", "closed/"}
+    assert set(rows) == {"header.hea", "signal.hea", "closed/", "device.xml"}
     for row in rows.values():
         assert row["status"] == "error"
         assert row["reason"].startswith(f"{SkipReason.NO_PERMISSION}: ")
