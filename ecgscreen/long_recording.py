@@ -88,6 +88,7 @@ class LongPreparation:
         self._tally = _Tally()
         self._starts_s: list[NDArray[np.float32]] = []
         self._embeddings: list[NDArray[np.float16]] = []
+        self._quality: list[str] = []
         self._is_finite = True
 
     def pieces(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
@@ -151,6 +152,7 @@ class LongPreparation:
                 notes=(),
                 window_starts_s=np.concatenate(self._starts_s),
                 embeddings=np.concatenate(self._embeddings),
+                window_quality=tuple(self._quality),
             )
         )
 
@@ -183,6 +185,7 @@ class LongPreparation:
                 one = preprocess(window, quality.usable, self._config)
                 start_s = np.array([start / whole.sampling_rate], np.float32)
                 prepared.append(replace(one, starts_s=start_s))
+                self._quality.append(quality.summary)
         return prepared
 
 

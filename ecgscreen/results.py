@@ -66,6 +66,9 @@ class RecordResult:
         Of what was read, see `ecgscreen.readers.opened`; empty where it could not be read.
     acquired
         When it was recorded, see `ecgscreen.acquired.acquired_text`; empty where unknown.
+    window_quality
+        Of a long recording, whose windows are judged one by one, a phrase as `quality` for each;
+        empty for others, and where it was scored before this was kept.
     """
 
     path: str
@@ -83,6 +86,7 @@ class RecordResult:
     files: tuple[FileStamp, ...] = ()
     sha256: str = ""
     acquired: str = ""
+    window_quality: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.window_starts_s.dtype != np.float32 or self.embeddings.dtype != np.float16:
@@ -94,6 +98,11 @@ class RecordResult:
             raise ValueError(
                 f"{self.path!r}: window starts of shape {self.window_starts_s.shape} do not go "
                 f"with embeddings of shape {self.embeddings.shape}"
+            )
+        if self.window_quality and len(self.window_quality) != self.n_windows:
+            raise ValueError(
+                f"{self.path!r}: quality of {len(self.window_quality)} windows, there are "
+                f"{self.n_windows}"
             )
         if (self.status is Status.SCORED) != (self.n_windows > 0):
             raise ValueError(f"{self.path!r}: status {self.status} with {self.n_windows} windows")

@@ -3,8 +3,10 @@
 It is an uncompressed NPZ archive (numpy's own format, loaded without pickle) of
 
 - ``text``: uint8, a line of JSON a row: path, record id, status, reason, detail, quality, leads,
-  notes, time of acquisition, SHA-256 and, of every file, name, size, time in ns and whether the
-  walk lists it; in ASCII, so that bytes of file names which are no UTF-8 survive;
+  notes, (of a long recording the quality of its windows, each phrase with the number of windows
+  that have it one after another), time of acquisition, SHA-256 and, of every file, name, size, time
+  in ns and whether the walk lists it; in ASCII, so that bytes of file names which are no UTF-8
+  survive;
 - ``key`` and ``stamp``: uint8, (n_rows, 16): `path_key` and `stamp_digest` of the row;
 - ``state``: uint8, (n_rows,): the status, its place in `Status`; `REMOVED` for a row that only
   says that its path is no longer one of the store;
@@ -23,6 +25,7 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -139,11 +142,16 @@ def _text_line(result: RecordResult) -> bytes:
         result.quality,
         result.leads,
         result.notes,
+        *([_runs(result.window_quality)] if result.window_quality else []),
         result.acquired,
         result.sha256,
         result.files,
     )
     return json.dumps(columns).encode("ascii")
+
+
+def _runs(phrases: tuple[str, ...]) -> list[tuple[str, int]]:
+    return [(phrase, len(list(run))) for phrase, run in groupby(phrases)]
 
 
 def _n_unlisted(result: RecordResult) -> int:

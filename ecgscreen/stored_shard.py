@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from itertools import starmap
+from itertools import chain, islice, repeat, starmap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +101,7 @@ class Shard:
     ) -> RecordResult:
         # One line at a time: what is decoded is still in the processor's cache when it is used.
         columns = _DECODER.decode(self._lines[row])
-        path, record_id, status, reason, detail, quality, leads, notes = columns[:-3]
+        path, record_id, status, reason, detail, quality, leads, notes, *long = columns[:-3]
         acquired, sha256, files = columns[-3:]
         "".join((path, record_id, reason, detail, quality, acquired, sha256, *notes))  # all texts
         # Nearly all records have the same twelve leads: one tuple serves them all.
@@ -123,6 +124,7 @@ class Shard:
             tuple(starmap(FileStamp, files)),
             sha256,
             acquired,
+            _window_quality(long, len(embeddings)) if long else (),
         )
 
     def names(self, rows: NDArray[np.intp]) -> list[tuple[str, str]]:
@@ -171,6 +173,14 @@ def read_shard(folder: Path, entry: ShardEntry) -> Shard:
             f"{path}: has {len(shard)} records, the manifest says {entry.n_records}", REMEDY
         )
     return shard
+
+
+def _window_quality(columns: list[Any], n_windows: int) -> tuple[str, ...]:
+    (runs,) = columns
+    phrases = chain.from_iterable(starmap(repeat, runs))
+    quality = tuple(islice(phrases, n_windows + 1))  # one too many is told by the row
+    "".join(set(quality))  # all texts
+    return quality
 
 
 def _first_two(line: str) -> tuple[str, str]:

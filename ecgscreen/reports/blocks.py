@@ -36,12 +36,15 @@ class ScoredWindows:
         float16, shape (M, D).
     scores
         float32, shape (M, K).
+    quality
+        M phrases; empty where it is not known, since the recording was scored before it was kept.
     """
 
     record: NDArray[np.int64]
     start_s: NDArray[np.float32]
     embeddings: NDArray[np.float16]
     scores: NDArray[np.float32]
+    quality: list[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +141,14 @@ def _windows(results: list[RecordResult], directions: NDArray[np.float64]) -> Sc
         start_s=np.concatenate(starts),
         embeddings=embeddings,
         scores=score(embeddings, directions),
+        quality=[phrase for row in rows for phrase in _window_quality(results[row])],
     )
+
+
+def _window_quality(result: RecordResult) -> tuple[str, ...]:
+    # One that is not long is judged as a whole.
+    known = "" if is_long(result) else result.quality
+    return result.window_quality or (known,) * result.n_windows
 
 
 def is_long(result: RecordResult) -> bool:

@@ -80,9 +80,16 @@ _WORST = _Field(
     "Where the window begins that the score of a long recording is of; NaN for other recordings, "
     "whose score is of all windows together",
 )
+_QUALITY = _Field(
+    "quality",
+    str,
+    "",
+    "As of a recording; those that are unusable have no row. Empty where it was not kept",
+)
 _WINDOWS = (
     _Field("record_index", np.int64, "", "Row of the recording in /records"),
     _Field("start_s", np.float32, "s", "Where the window begins"),
+    _QUALITY,
 )
 _EMBEDDING = "Unit vector that the scores are computed from; NaN: no result"
 
@@ -156,6 +163,7 @@ class Hdf5Report:
         columns = {
             "record_index": block.first + block.windows.record,
             "start_s": block.windows.start_s,
+            "quality": _column(_QUALITY, block.windows.quality),
             "embeddings": block.windows.embeddings,
             "scores": block.windows.scores,
         }
