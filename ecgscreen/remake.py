@@ -12,7 +12,8 @@ from ecgscreen.publish import make_private_folder, storing
 from ecgscreen.reports import Provenance, RunSummary, write_reports
 from ecgscreen.reports.pseudonymous import pseudonymous
 from ecgscreen.run_store import MANIFEST, RunStore
-from ecgscreen.screening import STORE, read_basis, reader_of, stored_report
+from ecgscreen.screening import STORE, read_basis
+from ecgscreen.stored_report import reader_of, stored_report
 
 
 def open_screening(folder: Path) -> RunStore:

@@ -26,19 +26,10 @@ from ecgscreen.reports import Provenance, RunSummary, write_reports
 from ecgscreen.results import RecordResult, Status, printable
 from ecgscreen.run_store import RunStore
 from ecgscreen.scoring import score
-from ecgscreen.screening import (
-    SCORING,
-    STORE,
-    Basis,
-    Scoring,
-    read_basis,
-    reader_of,
-    run_entry,
-    shown_in_reports,
-    stored_report,
-)
+from ecgscreen.screening import SCORING, STORE, Basis, Scoring, read_basis, run_entry
 from ecgscreen.share import Share
 from ecgscreen.site_calibration import calibrated_rows, load_calibration
+from ecgscreen.stored_report import reader_of, shown_in_reports, stored_report
 from ecgscreen.vocabulary import load_vocabulary
 from ecgscreen.worker_process import StartedWorkers
 from ecgscreen.workers import Crew

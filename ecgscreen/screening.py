@@ -1,10 +1,11 @@
-"""What a scan leaves in its run store besides the rows, and the reports from the store alone.
+"""What a scan leaves in its run store besides the rows.
 
 `RunStore.provenance` is the JSON of a `Basis`. Each of `RunStore.runs` has ``number``, ``command``,
 ``version``, ``arguments``, ``started_utc``, ``ended_utc`` (null for one that was interrupted),
 ``engine`` (what computed its embeddings; null for one that computed none), ``engine_reason`` and
 ``n_ignored``. The attachment ``scoring`` is a `Scoring`: the list of diagnoses as it was resolved,
-so that a report needs neither the bundle nor the list nor a language model again.
+so that a report (`ecgscreen.stored_report`) needs neither the bundle nor the list nor a language
+model again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,16 +24,10 @@ from numpy.typing import NDArray
 
 from ecgscreen.calibration import PlattScaling
 from ecgscreen.errors import StoreError
-from ecgscreen.locate import open_shown
-from ecgscreen.manifest import REMEDY, number_of
+from ecgscreen.manifest import REMEDY
 from ecgscreen.objects.address import path_of_text, spelled
-from ecgscreen.pseudonyms import load_pseudonyms
 from ecgscreen.publish import JsonValue
-from ecgscreen.readers.pieces import Pieces
-from ecgscreen.recording import SkippedRecording
-from ecgscreen.reports import DiagnosisRow, Provenance, Report, RowsOfRun
-from ecgscreen.reports.pseudonymous import pseudonymous, renamed
-from ecgscreen.results import RecordResult, Status
+from ecgscreen.reports import DiagnosisRow
 from ecgscreen.run_store import RunStore
 from ecgscreen.shown_names import file_name, shown_name
 from engines.base import EngineInfo
@@ -202,124 +197,6 @@ def run_entry(
         "engine_reason": engine_reason,
         "n_ignored": 0,
     }
-
-
-def stored_report(
-    store: RunStore, read: Callable[[str], Pieces | SkippedRecording] | None = None
-) -> Report:
-    """Return the report of what a store holds, from the store alone.
-
-    Parameters
-    ----------
-    store
-        Of a scan: as the last finished run left it, or of the run in progress.
-    read
-        As `Report` has it: for the strips, the one thing that needs the recordings.
-
-    Raises
-    ------
-    StoreError
-        If the store is damaged.
-    """
-    basis, scoring = read_basis(store), read_scoring(store)
-    report = Report(
-        store=store,
-        diagnoses=scoring.diagnoses,
-        directions=scoring.directions,
-        reference_scores=scoring.reference_scores,
-        provenance=_provenance(store, basis),
-        language=basis.language,
-        read=read,
-    )
-    return pseudonymous(report, load_pseudonyms(store.folder)) if basis.pseudonymised else report
-
-
-def shown_in_reports(store: RunStore, basis: Basis) -> Callable[[RecordResult], RecordResult]:
-    """Return what gives a row the name that the screening's reports have for it."""
-    if not basis.pseudonymised:
-        return lambda result: result
-    pseudonyms = load_pseudonyms(store.folder)
-    return lambda result: renamed(result, pseudonyms)
-
-
-def reader_of(basis: Basis) -> Callable[[str], Pieces | SkippedRecording]:
-    """Return what opens a recording of a screening again, by its name in the reports.
-
-    Works from any working directory, as long as the recordings are where they were.
-    """
-    return lambda name: open_shown(name, basis.roots, basis.working_directory)
-
-
-def rows_of_runs(store: RunStore) -> tuple[RowsOfRun, ...]:
-    """Return how many of a store's rows each run made, oldest first; runs without rows not.
-
-    Raises
-    ------
-    StoreError
-        If the store is damaged.
-    """
-    index = store.index
-    runs = index.runs[index.live]
-    scored = runs[index.status(Status.SCORED)[index.live]]
-    found = []
-    for run in store.runs:
-        number = number_of(run)
-        n_records = int(np.count_nonzero(runs == number))
-        if n_records and (engine := _engine(run)) is not None:
-            n_scored = int(np.count_nonzero(scored == number))
-            found.append(RowsOfRun(number, _time(run, "started_utc"), engine, n_records, n_scored))
-    return tuple(found)
-
-
-def _provenance(store: RunStore, basis: Basis) -> Provenance:
-    run: Mapping[str, Any] = store.runs[-1]
-    rows = rows_of_runs(store)
-    engine = _engine(run)
-    rescored = engine is None
-    if engine is None:
-        # Of the embeddings: nothing else was computed by an engine.
-        engine = max(rows, key=lambda each: each.n_scored).engine if rows else _NO_ENGINE
-    return Provenance(
-        version=run["version"],
-        command=run["command"],
-        arguments=run["arguments"],
-        started=_time(run, "started_utc"),
-        ended=_time(run, "ended_utc" if run["ended_utc"] else "started_utc"),
-        bundle_name=basis.bundle_name,
-        bundle_sha256=basis.bundle_sha256,
-        list_name=basis.list_name,
-        list_sha256=basis.list_sha256,
-        preprocessing=basis.preprocessing,
-        engine=engine,
-        engine_reason=run["engine_reason"],
-        n_ignored=run["n_ignored"],
-        calibration=basis.calibration,
-        run=number_of(run),
-        rows=rows,
-        rescored=rescored,
-        first_new=0 if rescored else _first_new(store),
-    )
-
-
-def _first_new(store: RunStore) -> int:
-    """The number of the run in progress, or of the first interrupted one that it goes on with."""
-    first = number_of(store.runs[-1])
-    for run in reversed(store.runs[:-1]):
-        if run["ended_utc"] is not None:
-            break
-        first = number_of(run)
-    return first
-
-
-_NO_ENGINE = EngineInfo("none", "", "", "", 0)
-
-
-def _engine(run: Mapping[str, Any]) -> EngineInfo | None:
-    return None if run["engine"] is None else EngineInfo(**run["engine"])
-
-
-def _time(run: Mapping[str, Any], key: str) -> datetime:
-    return datetime.fromisoformat(run[key])
 
 
 def _path(shown: str) -> Path:

@@ -22,8 +22,9 @@ from ecgscreen.remake import open_screening
 from ecgscreen.reports import RowsOfRun
 from ecgscreen.results import Status
 from ecgscreen.run_store import RunStore
-from ecgscreen.screening import STORE, Basis, read_basis, rows_of_runs
+from ecgscreen.screening import STORE, Basis, read_basis
 from ecgscreen.share import Share
+from ecgscreen.stored_report import rows_of_runs
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,8 @@ from ecgscreen.reports.inputs import InputsDigest
 from ecgscreen.results import RecordResult
 from ecgscreen.run_store import RunStore
 from ecgscreen.score_again import Again, score_again
-from ecgscreen.screening import Basis, read_basis, read_scoring, stored_report
+from ecgscreen.screening import Basis, read_basis, read_scoring
+from ecgscreen.stored_report import stored_report
 
 TABLE = "report.csv"
 _NOWHERE = "merged with --prefix: it is not known where the recordings lie; verify what was merged"

@@ -21,8 +21,9 @@ from ecgscreen.errors import ExitCode, LockedError, NotScoredError, StoreError, 
 from ecgscreen.results import RecordResult, Status
 from ecgscreen.run_store import MANIFEST, NEXT_MANIFEST, RunStore
 from ecgscreen.scan import Listener, ScanOptions, ScanResult, scan
-from ecgscreen.screening import STORE, read_basis, read_scoring, stored_report
+from ecgscreen.screening import STORE, read_basis, read_scoring
 from ecgscreen.simulate import write_dataset
+from ecgscreen.stored_report import stored_report
 from tests.ecgscreen.bundles import rewritten
 from tests.ecgscreen.reports_read import Reports, reports_of
 from tests.watched import Watch
