@@ -19,7 +19,8 @@ import numpy as np
 from bench.fuzz_encoder import EMBEDDING_SIZE, TEXT_SIZE, tiny_encoder
 from bench.fuzz_mutate import odd_value, spoil_bytes, spoil_document, spoil_numbers
 from bench.fuzz_target import Target, refused
-from ecgscreen.bundle import MANIFEST, Bundle, default_bundle, load_bundle
+from ecgscreen.bundle import Bundle, default_bundle, load_bundle
+from ecgscreen.bundle_manifest import MANIFEST
 from ecgscreen.diagnoses import load_list
 from ecgscreen.errors import EcgscreenError
 from ecgscreen.prompts import embed_list

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from bench.paper_cells import TRAIN_FOLDS, VALIDATION_FOLD
 from bench.paper_tables import FOLDERS
-from ecgscreen.bundle import MANIFEST, Bundle, load_bundle
+from ecgscreen.bundle import Bundle, load_bundle
+from ecgscreen.bundle_manifest import MANIFEST
 from ecgscreen.errors import BundleError, UsageError
 from ecgscreen.prompts import prompted_texts
 from ecgscreen.scoring import quantise_directions

@@ -13,6 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.bundle_manifest import (
+    FORMAT_VERSION,
+    MANIFEST,
+    NOT_UNDERSTOOD,
+    files_and_preprocessing,
+)
 from ecgscreen.calibration import OperatingPoint, PlattScaling
 from ecgscreen.errors import BundleError
 from ecgscreen.plain_arrays import expect_array, npz_arrays
@@ -22,44 +28,8 @@ from ecgscreen.text_head import TextHead
 from engines.onnx_tensors import holds_its_tensors
 from engines.regular_file import read_regular
 
-FORMAT_VERSION = 1
-MANIFEST = "manifest.json"
-FILES = (
-    "encoder.onnx",
-    "text_head.npz",
-    "concepts.npz",
-    "reference.npz",
-    "calibration.json",
-    "check.npz",
-)
-OPTIONAL_FILES = frozenset({"reference.npz"})
 _MAX_MANIFEST_BYTES = 4 << 20
-_MAX_FILE_BYTES = 1 << 30
 _ADVICE = "copy the whole bundle again from where it was exported"
-_NOT_UNDERSTOOD = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-"""What a JSON document raises that is not as it is taken for."""
-_EXPECTED = {
-    "name": str,
-    "embedding_size": int,
-    "files": dict,
-    "lead_order": list,
-    "preprocessing": dict,
-    "text_encoder/name": str,
-    "text_encoder/sha256": str,
-    "training/date": str,
-    "training/dataset": list,
-    "training/n_recordings": int,
-    "training/seen_concepts": list,
-    "reference/population": str,
-}
-"""What the manifest has to say, and of which kind."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +150,7 @@ class Bundle:
                 {concept: OperatingPoint(**point) for concept, point in points},
                 {concept: PlattScaling(**scaling) for concept, scaling in scalings},
             )
-        except _NOT_UNDERSTOOD as error:
+        except NOT_UNDERSTOOD as error:
             raise BundleError(f"{self.path / name}: not understood: {error}", _ADVICE) from error
 
     @cached_property
@@ -239,8 +209,8 @@ def load_bundle(path: Path) -> Bundle:
         manifest = json.loads(raw)
         version = manifest["format_version"]
         if version == FORMAT_VERSION:
-            expected, config = _understand(manifest)
-    except _NOT_UNDERSTOOD as error:
+            expected, config = files_and_preprocessing(manifest)
+    except NOT_UNDERSTOOD as error:
         raise BundleError(
             f"{path / MANIFEST}: not a bundle's manifest: {error}", _ADVICE
         ) from error
@@ -267,34 +237,6 @@ def load_bundle(path: Path) -> Bundle:
             "do not use this bundle: nothing that ecgscreen exports names other files",
         )
     return Bundle(path, hashlib.sha256(raw).hexdigest(), manifest, config, contents)
-
-
-def _understand(
-    manifest: dict[str, Any],
-) -> tuple[dict[str, tuple[int, str]], PreprocessConfig]:
-    """Size and SHA-256 of every file, and the preprocessing; says what is not as it should be."""
-    for key, kind in _EXPECTED.items():
-        section, _, entry = key.rpartition("/")
-        holder = manifest.get(section) if section else manifest
-        value = holder.get(entry) if isinstance(holder, dict) else None
-        if not isinstance(value, kind):
-            raise TypeError(f"{key} is {value!r}, expected {kind.__name__}")
-    seen = manifest["training"]["seen_concepts"]
-    if not all(isinstance(concept, str) for concept in seen):
-        raise TypeError("training/seen_concepts holds what is no concept's id")
-    if tuple(manifest["lead_order"]) != LEADS:
-        raise ValueError(f"lead order {manifest['lead_order']}, expected {list(LEADS)}")
-    listed = manifest["files"]
-    if missing := [name for name in FILES if name not in {*listed, *OPTIONAL_FILES}]:
-        raise ValueError(f"does not list {', '.join(missing)}")
-    expected = {}
-    for name in FILES:
-        if name in listed:
-            size, sha256 = listed[name]["bytes"], listed[name]["sha256"]
-            if not isinstance(size, int) or not 0 <= size <= _MAX_FILE_BYTES:
-                raise ValueError(f"{name} of {size!r} bytes, expected up to {_MAX_FILE_BYTES}")
-            expected[name] = (size, sha256)
-    return expected, PreprocessConfig.from_dict(manifest["preprocessing"])
 
 
 def _read(folder: Path, name: str, limit: int) -> bytes:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.bundle import FORMAT_VERSION, MANIFEST, Bundle
+from ecgscreen.bundle import Bundle
+from ecgscreen.bundle_manifest import FORMAT_VERSION, MANIFEST
 from ecgscreen.calibration import OperatingPoint
 from ecgscreen.errors import EngineError, UsageError
 from ecgscreen.preprocess import PreprocessConfig, preprocess

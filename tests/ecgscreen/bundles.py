@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ecgscreen.bundle import MANIFEST
+from ecgscreen.bundle_manifest import MANIFEST
 
 
 def rewritten(

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ecgscreen.bundle import FILES, MANIFEST, OPTIONAL_FILES, Bundle, load_bundle
+from ecgscreen.bundle import Bundle, load_bundle
+from ecgscreen.bundle_manifest import FILES, MANIFEST, OPTIONAL_FILES
 from ecgscreen.calibration import PlattScaling
 from ecgscreen.errors import BundleError, ExitCode
 from ecgscreen.preprocess import PreprocessConfig

@@ -17,7 +17,7 @@ from typing import get_args
 import pytest
 
 from ecgscreen import __version__
-from ecgscreen.bundle import FILES, OPTIONAL_FILES
+from ecgscreen.bundle_manifest import FILES, OPTIONAL_FILES
 from ecgscreen.commands.options import EngineName, PrecisionName
 from ecgscreen.errors import ExitCode
 from ecgscreen.label_list_file import shipped_lists

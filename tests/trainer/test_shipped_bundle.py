@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgscreen.bundle import FILES, Bundle, default_bundle, load_bundle
+from ecgscreen.bundle import Bundle, default_bundle, load_bundle
+from ecgscreen.bundle_manifest import FILES
 from ecgscreen.diagnoses import load_list
 from ecgscreen.errors import ExitCode
 from ecgscreen.label_list_file import read_list_file, shipped_lists
