@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.paper_cells import Cell
-from trainer.argmax import confusion_matrix, macro_figures, single_class_cases
+from trainer.argmax import single_class_cases
+from trainer.confusion import confusion_matrix, macro_figures
 from trainer.metrics import (
     Interval,
     best_f1_threshold,

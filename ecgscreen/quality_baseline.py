@@ -54,11 +54,8 @@ def baseline_marks(
 
     Parameters
     ----------
-    deviation
-        float32, shape (n_recordings, n_leads, n_samples), contiguous: finite samples in mV less
-        the mean of their lead; at least a second.
-    sampling_rate
-        In Hz.
+    deviation, sampling_rate
+        As `ecgscreen.quality_remarks.lead_remarks` has them.
 
     Returns
     -------

@@ -34,8 +34,7 @@ def mains_marks(
     Parameters
     ----------
     deviation
-        float32, shape (n_recordings, n_leads, n_samples), contiguous: finite samples in mV less
-        the mean of their lead; at least a second.
+        As `ecgscreen.quality_remarks.lead_remarks` has it.
     sampling_rate
         In Hz, at least `MIN_SAMPLING_RATE`.
 

@@ -60,7 +60,7 @@ class Basis:
     language
         Of what is written for a reader.
     calibration
-        As `Provenance` has it.
+        As `ecgscreen.reports.Provenance` has it.
     share
         Of the recordings below the roots, as `ecgscreen.share.Share` spells it; None for all.
     pseudonymised

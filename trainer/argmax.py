@@ -13,6 +13,7 @@ from ecgscreen.errors import UsageError
 from ecgscreen.scoring import quantise_directions, score
 from ecgscreen.vocabulary import Concept
 from ecgscreen.wording import counted
+from trainer.confusion import class_figures, confusion_matrix, macro_figures
 from trainer.datasets.embedded import Labels
 from trainer.metrics import BaselineFigures, Interval, auc, bootstrap_interval, macro_auc
 
@@ -49,16 +50,6 @@ class ClassFigures:
 
 
 @dataclass(frozen=True)
-class MacroFigures:
-    """Accuracy over the cases; precision, recall and F1 a class, averaged over the classes."""
-
-    accuracy: float
-    precision: float
-    recall: float
-    f1: float
-
-
-@dataclass(frozen=True)
 class ArgmaxEvaluation:
     """Figures of the protocol.
 
@@ -76,7 +67,7 @@ class ArgmaxEvaluation:
     macro_auc, macro_auc_ci
         One class against the others, with its 95 % interval, bootstrap over patients.
     accuracy, accuracy_ci, precision, precision_ci, recall, recall_ci, f1, f1_ci
-        See `MacroFigures`; F1 is the mean of the classes' F1. A class that a replicate of
+        Over the cases, and the means over the classes; F1 is the mean of the classes' F1. A class that a replicate of
         the bootstrap has not drawn is left out of that replicate's means.
     per_class
         By concept id.
@@ -264,51 +255,6 @@ def evaluate_argmax(
         },
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         baselines=_baselines(confusion.sum(axis=1)),
-    )
-
-
-def confusion_matrix(
-    truth: NDArray[np.integer], given: NDArray[np.integer], n_classes: int
-) -> NDArray[np.int64]:
-    """Count cases by the class carried (rows) and the class given (columns).
-
-    Parameters
-    ----------
-    truth, given
-        Shape (n,), 0 to n_classes - 1.
-    n_classes
-        K.
-
-    Returns
-    -------
-    int64, shape (K, K).
-    """
-    counts = np.bincount(truth * n_classes + given, minlength=n_classes**2)
-    return counts.reshape(n_classes, n_classes).astype(np.int64)
-
-
-def class_figures(
-    confusion: NDArray[np.int64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Precision, recall and F1 of each class, each shape (K,); NaN for a class without cases."""
-    hits = confusion.diagonal().astype(np.float64)
-    n_given, n_cases = confusion.sum(axis=0), confusion.sum(axis=1)
-    hits[n_cases == 0] = np.nan
-    return (
-        hits / np.maximum(n_given, 1),
-        hits / np.maximum(n_cases, 1),
-        2 * hits / np.maximum(n_given + n_cases, 1),
-    )
-
-
-def macro_figures(confusion: NDArray[np.int64]) -> MacroFigures:
-    """Means over the classes that have cases; accuracy over the cases."""
-    precision, recall, f1 = class_figures(confusion)
-    return MacroFigures(
-        accuracy=float(confusion.trace() / confusion.sum()),
-        precision=float(np.nanmean(precision)),
-        recall=float(np.nanmean(recall)),
-        f1=float(np.nanmean(f1)),
     )
 
 

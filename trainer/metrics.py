@@ -89,7 +89,7 @@ def macro_auc(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> floa
 
 @dataclass(frozen=True)
 class ConfusionFigures:
-    """Macro means over classes, each in 0..1."""
+    """Macro means over classes, each in 0..1; by the protocol ``argmax``, accuracy over cases."""
 
     accuracy: float
     precision: float

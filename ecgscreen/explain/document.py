@@ -94,10 +94,8 @@ def explanation_lines(
 
     Parameters
     ----------
-    explanation
-        From `ecgscreen.explain.explain`.
-    name
-        The recording's name.
+    explanation, name
+        As `explanation_document` has them.
     seconds, leads
         Which tables.
     """

@@ -32,10 +32,8 @@ def segments_in_header(path: str, root: Path) -> set[str]:
 
     Parameters
     ----------
-    path
-        The header; one that cannot be read names nothing.
-    root
-        The folder given to the scan.
+    path, root
+        As `named_in_header` has them.
 
     Returns
     -------

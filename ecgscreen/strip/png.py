@@ -34,12 +34,8 @@ def draw_png(segment: Segment, name: str, language: str = "en") -> bytes:
 
     Parameters
     ----------
-    segment
-        From `ecgscreen.strip.cut_segment`.
-    name
-        The recording's name; any text.
-    language
-        Of `ecgscreen.strip.words.STRIP_WORDS`.
+    segment, name, language
+        As `ecgscreen.strip.draw_strip` has them.
 
     Returns
     -------

@@ -10,15 +10,8 @@ import pytest
 from ecgscreen.bundle import Bundle, load_bundle
 from ecgscreen.errors import UsageError
 from ecgscreen.vocabulary import load_vocabulary
-from trainer.argmax import (
-    MIN_CASES,
-    ArgmaxEvaluation,
-    class_figures,
-    confusion_matrix,
-    evaluate_argmax,
-    macro_figures,
-    single_class_cases,
-)
+from trainer.argmax import MIN_CASES, ArgmaxEvaluation, evaluate_argmax, single_class_cases
+from trainer.confusion import class_figures, confusion_matrix, macro_figures
 from trainer.datasets import EmbeddedSet
 
 CLASSES = ("AFIB", "PVC", "CLBBB", "PACE")
