@@ -202,6 +202,18 @@ def test_the_layout_names_folders_that_exist() -> None:
         assert (ROOT / line.split()[0]).is_dir()
 
 
+@pytest.mark.parametrize("package", ["ecgscreen", "engines", "trainer"])
+def test_every_module_has_its_place_in_the_layout(package: str) -> None:
+    section = CONTRIBUTING.split(f"\n`{package}/`, ")[1].split("\n\n| what")[1].split("\n\n")[0]
+    named = re.findall(r"`(\w+)`", section)
+    there = {path.stem for path in (ROOT / package).glob("*.py")} - {"__init__", "__main__"}
+    inside = {path.stem for path in (ROOT / package).glob("*/*.py")}
+    assert sorted(there - set(named)) == [], "say in CONTRIBUTING.md what it is for"
+    assert sorted(set(named) - there - inside) == []
+    folders = {path.parent.name for path in (ROOT / package).glob("*/*") if path.is_file()}
+    assert folders - {"__pycache__"} <= set(re.findall(r"`(\w+)/`", section))
+
+
 def test_every_dependency_is_explained() -> None:
     table = CONTRIBUTING.split("## Why each dependency")[1].split("\n## ")[0]
     explained = set(re.findall(r"^\| ([a-z][\w-]+) \|", table, re.MULTILINE)) - {"package"}

@@ -67,8 +67,9 @@ class ArgmaxEvaluation:
     macro_auc, macro_auc_ci
         One class against the others, with its 95 % interval, bootstrap over patients.
     accuracy, accuracy_ci, precision, precision_ci, recall, recall_ci, f1, f1_ci
-        Over the cases, and the means over the classes; F1 is the mean of the classes' F1. A class that a replicate of
-        the bootstrap has not drawn is left out of that replicate's means.
+        Accuracy over the cases, the others averaged over the classes; F1 is the mean of the
+        classes' F1. A class that a replicate of the bootstrap has not drawn is left out of that
+        replicate's means.
     per_class
         By concept id.
     confusion
