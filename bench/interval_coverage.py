@@ -33,7 +33,6 @@ from trainer.operating_point import (
 from trainer.rates import learned_rates, rates_at
 
 SENSITIVITY = Criterion("sensitivity", 0.9)
-PREVALENCE = 0.02
 _APART = 2.0
 """Between the means of positives and negatives, in standard deviations."""
 

@@ -93,10 +93,11 @@ class Rewritten:
         return f"Winograd F(4,3) in {self.n_rewritten} of {self.n_convolutions}, else direct"
 
 
-def rewrite(ov: Any, model: Any, *, min_channels: int = MIN_CHANNELS) -> Rewritten:
+def rewrite(ov: Any, model: Any) -> Rewritten:
     """Rewrite a model's convolutions of three taps and stride 1 where that pays.
 
-    Those count that have a BatchNorm after them, which is folded into their weights.
+    Those count that have `MIN_CHANNELS` on both sides, and a BatchNorm after them, which is folded
+    into their weights.
 
     Parameters
     ----------
@@ -104,10 +105,8 @@ def rewrite(ov: Any, model: Any, *, min_channels: int = MIN_CHANNELS) -> Rewritt
         The package openvino.
     model
         An `openvino.Model` of static shapes; changed in place.
-    min_channels
-        What the input and the output of such a convolution must have.
     """
-    return _Rewriting(ov, min_channels).run(model)
+    return _Rewriting(ov).run(model)
 
 
 def block_sums() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -165,9 +164,8 @@ def _key(source: Any) -> _Key:
 
 
 class _Rewriting:
-    def __init__(self, ov: Any, min_channels: int) -> None:
+    def __init__(self, ov: Any) -> None:
         self._op = ov.opset13
-        self._min_channels = min_channels
         self._in_blocks: dict[_Key, _Blocks] = {}
         """Values that are computed in blocks, by what gave them in the model as it was."""
         self._cut: dict[_Key, _Blocks] = {}
@@ -223,7 +221,7 @@ class _Rewriting:
         fits = (
             {name: list(attributes[name]) for name in one} == one
             and taps == [TAPS]
-            and min(width, width_in) >= self._min_channels
+            and min(width, width_in) >= MIN_CHANNELS
             and -(-length // BLOCK) * BLOCK <= MOST_PADDING * length
             and norm is not None
             and norm.get_type_name() == "BatchNormInference"
