@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ecgscreen.recording import LEADS
-from ecgscreen.results import printable
+from ecgscreen.recording import LEADS, SkipReason
+from ecgscreen.results import Status, not_scored, printable
 from tests.browser import NAMES, Browser, find_browser
 from tests.ecgscreen.html_reports import HOSTILE, NIGHT, WORST_FIRST, scored, write_page
 
@@ -191,6 +191,18 @@ def test_a_row_says_why_it_has_no_score_and_what_was_noted(
     browser.evaluate("document.querySelector('.counts a').click()")
     assert browser.evaluate("location.hash") == "#not-scored"
     assert browser.complaints == []
+
+
+def test_what_was_not_scored_is_counted_by_reason_and_apart_from_that_named(
+    browser: Browser, tmp_path: Path
+) -> None:
+    unread = [not_scored(f"{n}.hea", Status.ERROR, SkipReason.TRUNCATED) for n in range(20)]
+    browser.open(write_page(tmp_path, unread))
+    tables = "[...document.querySelectorAll('#not-scored ~ .scroll table')]"
+    boxes = f"{tables}.map(each => each.getBoundingClientRect())"
+    counted, named = browser.evaluate(f"{boxes}.map(box => [box.top, box.bottom, box.width])")
+    assert named[0] - counted[1] > 15
+    assert counted[2] < named[2] / 2
 
 
 def test_every_control_and_picture_has_a_name(night: Browser) -> None:

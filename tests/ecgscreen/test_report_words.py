@@ -221,6 +221,10 @@ def test_every_note_in_german_is_one_that_the_program_makes() -> None:
             "ein Socket, erwartet wird eine gewöhnliche Datei",
         ),
         ("12 leads flat", "12 Ableitungen flach"),
+        (
+            "top 2 % of the reference population of 9",
+            "die höchsten 2 % der Referenzpopulation von 9",
+        ),
         ("something else of 3 leads", "something else of 3 leads"),
     ],
 )
