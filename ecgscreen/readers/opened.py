@@ -30,6 +30,8 @@ class OpenedFiles:
     its arrival changes it.
     """
 
+    __slots__ = ("_hashes", "_n_to_hash", "_not_read", "_stamps")
+
     def __init__(self) -> None:
         self._stamps: dict[str, tuple[int, int]] = {}
         self._not_read: set[str] = set()
@@ -74,8 +76,9 @@ class OpenedFiles:
         root
             The folder given to the scan; names are relative to it.
         """
+        prefix = f"{root}/"
         if self._not_read:
-            missing = {_relative(path, root) for path in self._not_read}
+            missing = {_relative(path, prefix) for path in self._not_read}
             listed = tuple(
                 file._replace(size=NOT_THERE, mtime_ns=0) if file.name in missing else file
                 for file in listed
@@ -83,7 +86,7 @@ class OpenedFiles:
         names = {file.name for file in listed}
         others = []
         for path, stamp in self._stamps.items():
-            if (name := _relative(path, root)) in names:
+            if (name := _relative(path, prefix)) in names:
                 continue
             if stamp[0] == NOT_THERE:  # or there, and refused: a pipe, a link that leads out
                 others.append(stamp_of(path, name, listed=False))
@@ -100,8 +103,8 @@ class OpenedFiles:
         """
         if not self._hashes or len(self._hashes) < len(self._stamps):
             return ""
-        lines = sorted((path.rpartition("/")[2], digest) for path, digest in self._hashes.items())
-        text = "".join(f"{digest}  {name}\n" for name, digest in lines)
+        lines = sorted([(path.rpartition("/")[2], digest) for path, digest in self._hashes.items()])
+        text = "".join([f"{digest}  {name}\n" for name, digest in lines])
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -152,6 +155,5 @@ def _hash_of(descriptor: int, status: os.stat_result) -> str:
     return _last_hash[1]
 
 
-def _relative(path: str, root: Path) -> str:
-    prefix = f"{root}/"
-    return path[len(prefix) :] if path.startswith(prefix) else os.path.relpath(path, root)
+def _relative(path: str, prefix: str) -> str:
+    return path[len(prefix) :] if path.startswith(prefix) else os.path.relpath(path, prefix)

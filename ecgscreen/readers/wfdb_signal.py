@@ -185,17 +185,16 @@ def _require_matlab_int16(content: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Scaling:
-    """How rows become millivolts; each a number, or a column where the rows differ."""
+    """How rows become millivolts; each of shape (), or a column where the rows differ."""
 
     working: _Working
-    baseline: _PerRow | None
-    gain: _PerRow
-    factor: _PerRow | None
+    baseline: NDArray[np.floating] | None
+    gain: NDArray[np.floating]
+    factor: NDArray[np.floating] | None
     skews: tuple[int, ...] | None
 
 
 _Working = type[np.float32] | type[np.float64]
-_PerRow = float | NDArray[np.floating]
 
 
 @lru_cache(maxsize=64)
@@ -222,10 +221,10 @@ def _scaling(
     )
 
 
-def _per_row(values: Sequence[float], working: _Working) -> _PerRow:
+def _per_row(values: Sequence[float], working: _Working) -> NDArray[np.floating]:
     # With one number for all rows numpy is twice as fast.
     if len(set(values)) == 1:
-        return values[0]
+        return np.array(values[0], dtype=working)
     column: NDArray[np.floating] = np.array(values, dtype=working)
     return column[:, np.newaxis]
 
@@ -255,7 +254,7 @@ def _physical_block(digital: NDArray[np.int16], scaling: _Scaling) -> NDArray[np
     physical /= scaling.gain
     if scaling.factor is not None:
         physical *= scaling.factor
-    if np.minimum.reduce(digital, axis=None) == _INVALID:
+    if digital.item(digital.argmin()) == _INVALID:
         physical[digital == _INVALID] = np.nan
     return physical.astype(np.float32, copy=False)
 
