@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from ecgscreen.bundle import Bundle
 from ecgscreen.bundle_manifest import FORMAT_VERSION, MANIFEST
-from ecgscreen.calibration import OperatingPoint
 from ecgscreen.errors import EngineError, UsageError
 from ecgscreen.preprocess import PreprocessConfig, preprocess
 from ecgscreen.prompts import prompted_texts
@@ -24,16 +23,15 @@ from ecgscreen.recording import LEADS
 from ecgscreen.scoring import quantise_directions, score
 from ecgscreen.simulate import Rhythm, SimulationSettings, simulate
 from ecgscreen.vocabulary import Vocabulary
-from ecgscreen.vocabulary.concept import TASKS
 from engines.base import Engine
 from engines.select import load_engine
 from trainer.config import TrainConfig
 from trainer.data import LabelledRecordings
-from trainer.metrics import best_f1_threshold, macro_auc, measurable
 from trainer.onnx_export import export_encoder
-from trainer.platt import MIN_POSITIVES_TO_LEARN, calibration_record, learn_probabilities
+from trainer.platt import calibration_record, learn_probabilities
 from trainer.splits import rows_of_folds
 from trainer.train import TrainedModel
+from trainer.validation_figures import operating_points, task_macro_aucs
 
 PARITY_TOLERANCE = 1e-4
 """Largest difference of an embedding's number between PyTorch and ONNX runtimes in float32."""
@@ -299,58 +297,6 @@ def _validation_scores(
     """Scores of the validation recordings, float32 (n, K), for all concepts in their order."""
     vectors = quantise_directions(np.stack([directions[c] for c in recordings.concept_ids]))
     return score(_embed_rows(engine, recordings, rows), vectors)
-
-
-def operating_points(
-    scores: NDArray[np.float32],
-    carried: NDArray[np.bool_],
-    concept_ids: Sequence[str],
-    seen: set[str],
-) -> dict[str, OperatingPoint]:
-    """The largest F1, for seen concepts with enough positives.
-
-    Parameters
-    ----------
-    scores, carried
-        Shape (n, K), of the validation recordings.
-    concept_ids
-        The K concepts.
-    seen
-        Those that occurred in training.
-    """
-    return {
-        concept: OperatingPoint(
-            threshold=best_f1_threshold(scores[:, k], carried[:, k])[0],
-            n_positive=int(carried[:, k].sum()),
-            n=len(scores),
-            criterion="largest F1",
-        )
-        for k, concept in enumerate(concept_ids)
-        if concept in seen and carried[:, k].sum() >= MIN_POSITIVES_TO_LEARN
-    }
-
-
-def task_macro_aucs(
-    scores: NDArray[np.float32],
-    carried: NDArray[np.bool_],
-    concept_ids: Sequence[str],
-    vocabulary: Vocabulary,
-) -> dict[str, float]:
-    """Macro AUC of each task of PTB-XL that has a measurable class, rounded to four digits."""
-    enough = measurable(carried)
-    tasks = {
-        task: [
-            k
-            for k, c in enumerate(concept_ids)
-            if enough[k] and c in {concept.id for concept in vocabulary.task(task)}
-        ]
-        for task in TASKS
-    }
-    return {
-        task: round(macro_auc(scores[:, columns], carried[:, columns]), 4)
-        for task, columns in tasks.items()
-        if columns
-    }
 
 
 def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
