@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ecgscreen.calibration import probabilities
 from ecgscreen.reports.content import Report
+from ecgscreen.reports.diagnosis_row import SEVERITIES, DiagnosisRow
 from ecgscreen.results import RecordResult
 from ecgscreen.scoring import (
     LONG_S,
@@ -63,6 +64,8 @@ class ScoredBlock:
         float32, shape (n, K); NaN where there is none.
     flags
         int8, shape (n, K): -1 no result or no threshold, 0, 1.
+    flagged
+        Of each row the diagnoses whose flag is 1, see `order_flagged`.
     windows
         Of recordings with several, and of long ones.
     worst_start_s
@@ -79,6 +82,7 @@ class ScoredBlock:
     percentiles: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     flags: NDArray[np.int8]
+    flagged: list[list[int]] = field(repr=False)
     windows: ScoredWindows = field(repr=False)
     worst_start_s: NDArray[np.float32]
     is_new: NDArray[np.bool_]
@@ -105,6 +109,7 @@ def scored_blocks(report: Report) -> Iterator[ScoredBlock]:
         If the store is damaged.
     """
     first = 0
+    thresholds = report.thresholds
     is_finding = np.array([row.is_finding for row in report.diagnoses], np.bool_)
     for rows in report.store.iter_sorted():
         results = [row.result for row in rows]
@@ -115,19 +120,54 @@ def scored_blocks(report: Report) -> Iterator[ScoredBlock]:
         scores = score(embeddings, report.directions)
         windows = _windows(results, report.directions)
         worst_start_s = _take_worst(scores, results, windows, is_finding)
+        ranks = percentiles(scores, report.reference_scores)
+        raised = flags(scores, thresholds, report.seen)
         yield ScoredBlock(
             first=first,
             results=results,
             embeddings=embeddings,
             scores=scores,
-            percentiles=percentiles(scores, report.reference_scores),
+            percentiles=ranks,
             probabilities=probabilities(scores, [row.platt for row in report.diagnoses]),
-            flags=flags(scores, report.thresholds, report.seen),
+            flags=raised,
+            flagged=order_flagged(report.diagnoses, raised, ranks, scores - thresholds),
             windows=windows,
             worst_start_s=worst_start_s,
             is_new=np.array([row.run >= report.provenance.first_new for row in rows], np.bool_),
         )
         first += len(results)
+
+
+def order_flagged(
+    diagnoses: tuple[DiagnosisRow, ...],
+    flags: NDArray[np.int8],
+    percentiles: NDArray[np.float32],
+    margins: NDArray[np.float64],
+) -> list[list[int]]:
+    """Return the flagged diagnoses of every recording, worst first.
+
+    By severity; then by percentile, which unlike the cosine compares across diagnoses, where
+    there is one; then by how far the score lies above its threshold; then as in the list.
+
+    Parameters
+    ----------
+    diagnoses
+        All K.
+    flags
+        int8, shape (n, K): 1 where flagged.
+    percentiles
+        float32, shape (n, K); NaN without reference population.
+    margins
+        float64, shape (n, K): score minus threshold.
+    """
+    rows, ks = np.nonzero(flags == 1)
+    severity = np.array([SEVERITIES.index(row.severity) for row in diagnoses], np.intp)
+    percentile = percentiles[rows, ks]
+    percentile[np.isnan(percentile)] = 0
+    order = np.lexsort((ks, -margins[rows, ks], -percentile, severity[ks], rows))
+    ordered: list[int] = ks[order].tolist()
+    ends = np.cumsum(np.bincount(rows, minlength=len(flags))).tolist()
+    return [ordered[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def _windows(results: list[RecordResult], directions: NDArray[np.float64]) -> ScoredWindows:

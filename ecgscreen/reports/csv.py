@@ -9,12 +9,10 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecgscreen.reports.blocks import ScoredBlock
 from ecgscreen.reports.content import Report
 from ecgscreen.reports.decimals import shortest_decimals
-from ecgscreen.reports.diagnosis_row import SEVERITIES, DiagnosisRow
 from ecgscreen.results import RecordResult, report_text
 
 COLUMNS = ("path", "status", "reason", "quality", "leads", "flagged")
@@ -31,23 +29,20 @@ class CsvReport:
     """
 
     def __init__(self, path: Path, report: Report) -> None:
-        self._diagnoses = report.diagnoses
-        self._thresholds = report.thresholds
         self._names = [row.name for row in report.diagnoses]
-        self._no_scores = [""] * len(self._diagnoses)
+        self._no_scores = [""] * len(self._names)
         self._file = path.open("w", encoding="utf-8", newline="")
         self._rows = csv.writer(self._file, lineterminator="\r\n")
-        self._rows.writerow([*COLUMNS, *(text_cell(row.name) for row in self._diagnoses)])
+        self._rows.writerow([*COLUMNS, *map(text_cell, self._names)])
 
     def write(self, block: ScoredBlock) -> None:
         """Write the block's rows."""
-        flagged = order_flagged(
-            self._diagnoses, block.flags, block.percentiles, block.scores - self._thresholds
-        )
         has_score = np.logical_and.reduce(~np.isnan(block.scores), axis=1)
         decimals = iter(shortest_decimals(block.scores[has_score].ravel()))
         k = len(self._names)
-        for result, order, is_known in zip(block.results, flagged, has_score.tolist(), strict=True):
+        for result, order, is_known in zip(
+            block.results, block.flagged, has_score.tolist(), strict=True
+        ):
             names = "; ".join([self._names[each] for each in order])
             scores = islice(decimals, k) if is_known else self._no_scores
             self._rows.writerow([*_text_cells(result, names), *scores])
@@ -55,38 +50,6 @@ class CsvReport:
     def close(self) -> None:
         """Finish the file."""
         self._file.close()
-
-
-def order_flagged(
-    diagnoses: tuple[DiagnosisRow, ...],
-    flags: NDArray[np.int8],
-    percentiles: NDArray[np.float32],
-    margins: NDArray[np.float64],
-) -> list[list[int]]:
-    """Return the flagged diagnoses of every recording, worst first.
-
-    By severity; then by percentile, which unlike the cosine compares across diagnoses, where
-    there is one; then by how far the score lies above its threshold; then as in the list.
-
-    Parameters
-    ----------
-    diagnoses
-        All K.
-    flags
-        int8, shape (n, K): 1 where flagged.
-    percentiles
-        float32, shape (n, K); NaN without reference population.
-    margins
-        float64, shape (n, K): score minus threshold.
-    """
-    rows, ks = np.nonzero(flags == 1)
-    severity = np.array([SEVERITIES.index(row.severity) for row in diagnoses], np.intp)
-    percentile = percentiles[rows, ks]
-    percentile[np.isnan(percentile)] = 0
-    order = np.lexsort((ks, -margins[rows, ks], -percentile, severity[ks], rows))
-    ordered: list[int] = ks[order].tolist()
-    ends = np.cumsum(np.bincount(rows, minlength=len(flags))).tolist()
-    return [ordered[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 _FORMULA = "=+\\-@\uff1d\uff0b\uff0d\uff20"

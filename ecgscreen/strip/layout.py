@@ -123,11 +123,12 @@ class _Cell:
     @cached_property
     def extremes(self) -> tuple[np.float32, np.float32]:
         """The lowest and the highest sample; zero where none is valid."""
-        samples = np.empty(0, np.float32) if self.samples is None else self.samples
-        lowest = np.fmin.reduce(samples, initial=np.float32(np.nan))
-        if np.isnan(lowest):
+        samples = self.samples
+        if samples is not None and np.isnan(samples).any():
+            samples = samples[~np.isnan(samples)]
+        if samples is None or not len(samples):
             return np.float32(0), np.float32(0)
-        return lowest, np.fmax.reduce(samples, initial=lowest)
+        return samples.min(), samples.max()
 
 
 def lay_out(segment: Segment) -> Layout:

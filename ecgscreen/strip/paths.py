@@ -100,7 +100,8 @@ def _in_order(n: int, *places: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _path(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
-    points = np.rint(np.stack([x, y], axis=1)).astype(np.int64)
+    points = np.empty((len(x), 2), np.int64)
+    points[:, 0], points[:, 1] = np.rint(x), np.rint(y)
     # A single sample between two gaps is a dot: a round cap on a line of no length.
     steps = np.diff(points, axis=0).ravel() if len(points) > 1 else np.zeros(2, np.int64)
     if np.abs(steps).max() < _N_STEPS:

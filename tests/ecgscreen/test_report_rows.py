@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ecgscreen.calibration import probabilities
 from ecgscreen.reports import DiagnosisRow, RunSummary
-from ecgscreen.reports.csv import COLUMNS, order_flagged, text_cell
+from ecgscreen.reports.blocks import order_flagged
+from ecgscreen.reports.csv import COLUMNS, text_cell
 from ecgscreen.results import report_text
 from ecgscreen.scoring import flags, percentiles, score
 from tests.ecgscreen.reports_written import (

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from ecgscreen.readers.lead_choice import AMPLITUDE_UNKNOWN
 from ecgscreen.reports.blocks import ScoredBlock
 from ecgscreen.reports.content import Report
-from ecgscreen.reports.csv import order_flagged
 from ecgscreen.reports.diagnosis_row import SEVERITIES
 from ecgscreen.reports.html.words import Words, load_words
 from ecgscreen.results import RecordResult, Status, printable
@@ -73,7 +72,6 @@ class RowStore:
     """
 
     def __init__(self, folder: Path, report: Report) -> None:
-        self._diagnoses = report.diagnoses
         self._thresholds = report.thresholds
         self._said = _Said(load_words(report.language))
         self._encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -104,10 +102,8 @@ class RowStore:
 
     def write(self, block: ScoredBlock) -> None:
         """Add the block's rows."""
-        margins = block.scores - self._thresholds
-        ordered = order_flagged(self._diagnoses, block.flags, block.percentiles, margins)
         # Stable: findings first.
-        flagged = [sorted(each, key=self._normal.__getitem__) for each in ordered]
+        flagged = [sorted(each, key=self._normal.__getitem__) for each in block.flagged]
         values = zip(
             _shown(block.scores, 1000),
             _shown(block.percentiles, 10),
@@ -136,7 +132,7 @@ class RowStore:
         self._ends.frombytes((end + lengths.cumsum()).tobytes())
         self._is_old.frombytes((~block.is_new).tobytes())
         self.has_acquired |= any(result.acquired for result in block.results)
-        self._rank(block, flagged, margins)
+        self._rank(block, flagged)
 
     def worst_first(self, n: int) -> Iterator[bytes]:
         """Yield the JSON of the `n` rows that come first: those of this run, worst first.
@@ -177,9 +173,7 @@ class RowStore:
             self._file.seek(start)
             yield self._file.read(self._ends[index] - start)
 
-    def _rank(
-        self, block: ScoredBlock, flagged: list[list[int]], margins: NDArray[np.float64]
-    ) -> None:
+    def _rank(self, block: ScoredBlock, flagged: list[list[int]]) -> None:
         """Remember what the block's rows are ordered by."""
         is_scored = [result.status is Status.SCORED for result in block.results]
         is_flagged = np.array([bool(each) for each in flagged], np.bool_)
@@ -191,7 +185,7 @@ class RowStore:
             rows, ks = np.array(found, np.intp).T
             urgency[rows] = self._severity[ks]
             percentile[rows] = np.nan_to_num(block.percentiles[rows, ks])
-            margin[rows] = margins[rows, ks]
+            margin[rows] = block.scores[rows, ks] - self._thresholds[ks]
         self._urgency.frombytes(urgency.astype(np.uint8).tobytes())
         self._percentile.frombytes(percentile.tobytes())
         self._margin.frombytes(margin.tobytes())
