@@ -128,7 +128,9 @@ def test_every_command_is_mentioned(path: tuple[str, ...]) -> None:
 def test_options_in_the_running_text_exist() -> None:
     text = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
     known = "".join(help_of(path) for path in paths_of_commands())
-    for option in re.findall(r"`(--[a-z-]+)", text):
+    options = re.findall(r"`(--[a-z-]+)", text)
+    assert options
+    for option in options:
         assert re.search(rf"(?<![\w-]){option}(?![\w-])", known), option
 
 
@@ -140,6 +142,7 @@ def test_the_table_of_exit_codes_is_complete() -> None:
 
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert commands("make")
     for words in commands("make"):
         assert re.search(rf"^{words[0]}:", makefile, re.MULTILINE), words
 
@@ -147,7 +150,9 @@ def test_make_targets_exist() -> None:
 def test_extras_exist() -> None:
     installs = [word for words in commands("pip") for word in words]
     installs += re.findall(r"pip install[^`]*'([^']+)'", README)
-    for extra in re.findall(r"\.\[(\w+)\]", " ".join(installs)):
+    extras = set(re.findall(r"\[([\w,]+)\]", " ".join(installs)))
+    assert extras
+    for extra in ",".join(extras).split(","):
         assert extra in PROJECT["optional-dependencies"]
 
 

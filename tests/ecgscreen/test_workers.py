@@ -181,11 +181,10 @@ def test_a_recording_that_kills_its_worker_twice_is_named(folder: Path, tmp_path
     with Crew(Preparing(CONFIG), 1) as crew:
         rows = list(crew.outcomes(mixed))
     assert as_bytes(iter(rows[:3] + rows[4:6] + rows[7:])) == prepared(folder, 0)
-    for row in (rows[3], rows[6]):
+    for row, path in ((rows[3], "deadly0.hea"), (rows[6], "deadly1.hea")):
         assert isinstance(row, RecordResult)
-        assert (row.status, row.reason) == (Status.ERROR, SkipReason.WORKER_DIED)
+        assert (row.path, row.status, row.reason) == (path, Status.ERROR, SkipReason.WORKER_DIED)
         assert row.detail == "signal 9, 2 times"
-    assert [rows[3].path, rows[6].path] == ["deadly0.hea", "deadly1.hea"]  # type: ignore[union-attr]
     assert Counter(tally.read_text().split()) == {"0": 2, "1": 2}
 
 

@@ -114,9 +114,10 @@ class ConfinedScans:
 
 
 def _serve() -> None:
-    import h5py  # noqa: F401 - what is imported later would look like files opened elsewhere
-    import soundfile  # noqa: F401
-    import wfdb  # noqa: F401
+    # What is imported later would look like files opened elsewhere.
+    import h5py  # noqa: F401 - see above
+    import soundfile  # noqa: F401 - see above
+    import wfdb  # noqa: F401 - see above
 
     from ecgscreen.errors import EcgscreenError
     from ecgscreen.scan import ScanOptions, scan
