@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,25 +18,44 @@ from numpy.typing import NDArray
 
 from ecgscreen.found import Found
 from ecgscreen.results import RecordResult
+from ecgscreen.stamp import FileStamp
 
 _NAMES = [field.name for field in fields(RecordResult)]
 _FIRST_ARRAY = _NAMES.index("window_starts_s")
 _before = attrgetter(*_NAMES[:_FIRST_ARRAY])
 _behind = attrgetter(*_NAMES[_FIRST_ARRAY + 2 :])
-_found = attrgetter(*(field.name for field in fields(Found)))
+_PLAIN_PATH = type(Path())
 
-PackedFound: TypeAlias = tuple[tuple[Any, ...], ...]
-"""Some recordings, each as its fields."""
-
-
-def pack_found(found: Iterable[Found]) -> PackedFound:
-    """Pack recordings, for `unpack_found`."""
-    return tuple(map(_found, found))
+PackedFound: TypeAlias = tuple[tuple[Any, ...] | RecordResult, ...]
+"""Some recordings, each as its fields, these as plain texts and numbers; rows as they are."""
 
 
-def unpack_found(packed: PackedFound) -> list[Found]:
-    """Return the recordings, in their order."""
-    return [Found(*each) for each in packed]
+def pack_found(found: Iterable[Found | RecordResult]) -> PackedFound:
+    """Pack recordings, and rows that are finished already, for `unpack_found`."""
+    return tuple(each if isinstance(each, RecordResult) else _fields(each) for each in found)
+
+
+def unpack_found(packed: PackedFound) -> list[Found | RecordResult]:
+    """Return the recordings and the rows, in their order."""
+    return [each if isinstance(each, RecordResult) else _from_fields(*each) for each in packed]
+
+
+def _fields(found: Found) -> tuple[Any, ...]:
+    path = found.path
+    return (
+        str(path) if type(path) is _PLAIN_PATH else path,
+        found.root,
+        found.name,
+        found.problem,
+        tuple(map(tuple, found.files)),
+        found.objects,
+    )
+
+
+def _from_fields(path: Path | str, root: Path, name: str, *others: Any) -> Found:
+    problem, files, objects = others
+    path = Path(path) if isinstance(path, str) else path
+    return Found(path, root, name, problem, tuple(map(FileStamp._make, files)), objects)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

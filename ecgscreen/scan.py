@@ -16,6 +16,7 @@ from ecgscreen.crew_size import FEW, crew_size, most_workers
 from ecgscreen.discover import Discovery
 from ecgscreen.embedding import Embedder, EmbedderHere, EmbedderInWorkers
 from ecgscreen.errors import EngineError, NotScoredError, UsageError
+from ecgscreen.garbage import expect_work
 from ecgscreen.growing import Growth, open_store
 from ecgscreen.lock import locked
 from ecgscreen.objects.address import is_object, spelled
@@ -265,6 +266,7 @@ def _grow(
     listener: Listener,
 ) -> None:
     """Add to a store what the folders hold that is new or changed."""
+    expect_work()
     growth = Growth(
         store,
         # A strict run that kept a failure would not notice it.

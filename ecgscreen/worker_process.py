@@ -6,6 +6,7 @@ it takes itself.
 
 from __future__ import annotations
 
+import gc
 import signal
 from ctypes import c_int64
 from multiprocessing import get_context, resource_tracker
@@ -119,6 +120,7 @@ class StartedWorkers:
 
 def _serve(connection: Connection, begun: Progress, engine: str | None) -> None:
     """Be a worker, as soon as what that takes is imported."""
+    gc.disable()  # until that is done, see `ecgscreen.garbage`
     if engine is not None:
         import ecgscreen.cluster_worker  # noqa: F401 - what the work is of
         from engines.select import import_engine

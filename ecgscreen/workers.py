@@ -18,7 +18,14 @@ from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
 from ecgscreen.errors import EcgscreenError, WorkerError
 from ecgscreen.found import Found
 from ecgscreen.objects.ahead import fetch_ahead
-from ecgscreen.packing import PackedRows, pack_rows, unpack_rows
+from ecgscreen.packing import (
+    PackedFound,
+    PackedRows,
+    pack_found,
+    pack_rows,
+    unpack_found,
+    unpack_rows,
+)
 from ecgscreen.preparation import PreparedRecord
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored
@@ -161,7 +168,7 @@ class _Worker:
     def give(self, chunk: list[Task]) -> None:
         """Hand over a chunk."""
         self._tasks.extend(chunk)
-        self._send(chunk)
+        self._send(pack_found(chunk))
 
     def take(self) -> list[Any]:
         """Wait for the next message: outcomes, or nothing if it has only begun, or died."""
@@ -197,7 +204,7 @@ class _Worker:
         self._n_answered = 0
         self._send(self._work)
 
-    def _send(self, message: Work[Any] | list[Task]) -> None:
+    def _send(self, message: Work[Any] | PackedFound) -> None:
         # Of a worker that is gone `take` learns, and sends the tasks to the next one.
         with suppress(ConnectionError):
             self.connection.send(message)
@@ -227,7 +234,7 @@ class _Worker:
                 )
         self._start()
         if self._tasks:
-            self._send(list(self._tasks))
+            self._send(pack_found(self._tasks))
 
 
 def _cause(exit_code: int | None) -> str:
@@ -262,6 +269,7 @@ def serve(connection: Connection, begun: Progress) -> None:
     try:
         connection.send(work.begin())
         gc.freeze()  # what is there by now stays: no use in looking through it again and again
+        gc.enable()
         begun.value = 0
         while True:
             for outcomes in _in_parts(work.outcomes(_at_hand(chunks, begun))):
@@ -326,7 +334,7 @@ def _receive(connection: Connection, chunks: SimpleQueue[list[Task]]) -> None:
     """
     while True:
         try:
-            chunk = connection.recv()
+            chunk = unpack_found(connection.recv())
         except (EOFError, OSError):
             os._exit(1)
         for task in chunk:

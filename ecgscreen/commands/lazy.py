@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from typing import Any
 
@@ -39,4 +40,6 @@ class LazyCommand(TyperCommand):
 
     def make_context(self, *arguments: Any, **settings: Any) -> Any:
         """Parse the command's arguments; from here on the command is its own."""
-        return self.load().make_context(*arguments, **settings)
+        context = self.load().make_context(*arguments, **settings)
+        gc.enable()
+        return context

@@ -141,8 +141,10 @@ def scan(
 ) -> None:
     """Score what is new or changed, keep the rest, and write the reports."""
     from ecgscreen.crew_size import crew_size
+    from ecgscreen.garbage import expect_loading
     from ecgscreen.worker_process import StartedWorkers
 
+    expect_loading()
     is_here = engine in (None, _IN_WORKERS) and cluster is None and not rescore
     size = crew_size(roots, out, workers=workers, fresh=fresh) if is_here else 0
     # They import what they take while this process does.

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ecgscreen.discover import Discovery
+from ecgscreen.found import Found
 from ecgscreen.packing import pack_found, pack_rows, unpack_found, unpack_rows
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored
@@ -57,5 +58,11 @@ def test_recordings(tmp_path: Path) -> None:
     next(tmp_path.glob("*.dat")).rename(tmp_path / "without-header.dat")
     recordings = list(Discovery([tmp_path]))
     assert any(one.problem is not None for one in recordings)
-    found = unpack_found(sent(pack_found(recordings)))
-    assert list(map(astuple, found)) == list(map(astuple, recordings))
+    *found, row = unpack_found(sent(pack_found([*recordings, BAD])))
+    assert isinstance(row, RecordResult)
+    assert row.path == BAD.path
+    for one, expected in zip(found, recordings, strict=True):
+        assert isinstance(one, Found)
+        assert astuple(one) == astuple(expected)
+        assert type(one.path) is type(expected.path)
+        assert all(isinstance(file, FileStamp) for file in one.files)
