@@ -133,12 +133,16 @@ def far_texts(
     similarity = raw @ bundle.concept_texts.T
     for (text, place), row in zip(_placed(diagnosis), similarity, strict=True):
         if row.max() < MIN_CONCEPT_SIMILARITY and not _NEVER_GUESSED.fullmatch(text):
-            nearest = _nearest(row, bundle, vocabulary)
+            if faults.full:
+                faults.n_more += 1
+                continue
+            # By spelling: far in meaning from all, it is a slip of the pen or no finding.
+            nearest = ", ".join(near.name for near in vocabulary.nearest(text, 3))
             faults.add(
                 LineError(
                     list_name,
                     place,
-                    f"{text!r} lies far from every ECG concept (nearest: {', '.join(nearest)})",
+                    f"{text!r} lies far from every ECG concept (nearest in spelling: {nearest})",
                     "name a finding of an ECG in the words of a report, in English unless the "
                     "vocabulary knows it",
                 )
@@ -147,11 +151,3 @@ def far_texts(
 
 def _placed(diagnosis: Diagnosis) -> Iterator[tuple[str, Place]]:
     return zip(diagnosis.all_free_texts, diagnosis.free_places, strict=True)
-
-
-def _nearest(
-    similarity: NDArray[np.float32], bundle: Bundle, vocabulary: Vocabulary
-) -> Sequence[str]:
-    ids = list(bundle.concepts)
-    best = np.argsort(-similarity, kind="stable")[:3]
-    return [vocabulary.by_id[ids[i]].name for i in best if ids[i] in vocabulary.by_id]

@@ -240,7 +240,7 @@ def test_far_text_is_refused_with_the_nearest_concepts(
 ) -> None:
     with pytest.raises(LabelListError, match=f"line 2, column 1: '{text}' lies far") as caught:
         embed_with(packaged_bundle, packaged, tmp_path, "AFIB", text)
-    nearest = caught.value.message.partition("(nearest: ")[2]
+    nearest = caught.value.message.partition("(nearest in spelling: ")[2]
     names = {concept.name for concept in load_vocabulary().concepts}
     assert sum(name in nearest for name in names) >= 3
     assert "in English" in caught.value.advice
@@ -253,6 +253,20 @@ def test_abbreviations_and_codes_are_never_guessed(
     with pytest.raises(LabelListError, match=f"line 2, column 8: '{text}' is no abbrev") as caught:
         prompts_of(bundle, tmp_path, "AFIB", f"AFIB | {text}")
     assert "(nearest: " in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("Vorhofflatern", "atrial flutter"),
+        ("Rechtsschenkelblok", "complete right bundle branch block"),
+    ],
+)
+def test_a_slip_of_the_pen_in_german_shows_what_was_meant(
+    packaged_bundle: Bundle, packaged: TextEncoder, tmp_path: Path, slip: str, meant: str
+) -> None:
+    with pytest.raises(LabelListError, match=rf"\(nearest in spelling: {meant},"):
+        embed_with(packaged_bundle, packaged, tmp_path, slip)
 
 
 def test_far_text_among_synonyms_is_refused_too(
