@@ -228,6 +228,10 @@ class _Tally:
         if self._n_used == self.n_windows and not faults:
             return "good"
         phrases = [f"{self._n_used:,} of {self.n_windows:,} windows"]
+        is_missing = [f is LeadFault.MISSING and n == self._n_used for (_, f), n in faults]
+        if sum(is_missing) > _FEW:  # of a recorder with two or three leads
+            phrases.append(f"{sum(is_missing)} leads missing")
+            faults = [one for one, gone in zip(faults, is_missing, strict=True) if not gone]
         if len(faults) > _FEW:
             phrases.append(f"{len({lead for (lead, _), _ in faults})} leads not in all of them")
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,10 @@ def _with_suffix(record: Path) -> Path:
 
 
 def _refused(path: Path, skipped: SkippedRecording) -> EcgscreenError:
-    from ecgscreen.objects.address import spelled
+    from ecgscreen.objects.address import is_object, spelled
+    from ecgscreen.readers.archives import archived
 
+    in_a_file = archived(path) or path.parent.is_file()
+    if not (is_object(path) or in_a_file or os.path.lexists(path)):
+        return EcgscreenError(f"{path}: there is no such file", "look at the path")
     return EcgscreenError(f"{spelled(path)}: {skipped.reason}: {skipped.detail}")

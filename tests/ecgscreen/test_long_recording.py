@@ -16,6 +16,7 @@ from ecgscreen.readers import pieces as pieces_module
 from ecgscreen.readers import read_recording
 from ecgscreen.readers.pieces import Pieces, announced_duration_s, in_memory, open_pieces
 from ecgscreen.recording import LEADS, Recording, SkippedRecording, SkipReason
+from ecgscreen.reports.html.words import load_words
 from ecgscreen.results import RecordResult, Status
 from ecgscreen.scan import ScanOptions, scan
 from ecgscreen.scoring import worst_windows
@@ -102,6 +103,17 @@ def test_windows_that_are_unusable_are_counted_and_not_embedded(tmp_path: Path) 
     assert sizes == [N_WINDOWS - 2]
     assert row.quality == "usable: 13 of 15 windows, V3 flat in 4"
     assert {20.0, 30.0}.isdisjoint(row.window_starts_s.tolist())
+
+
+def test_leads_that_a_recorder_does_not_have_are_missing(tmp_path: Path) -> None:
+    signal = LONG.signal[[1, 6]].copy()
+    signal[1, 6000:10_000] = 0
+    path = write_wfdb(Recording(LONG.path, signal, 100.0, ("II", "V1")), tmp_path, "holter")
+    row, _ = run(path)
+    assert row.quality == "usable: 15 of 15 windows, 10 leads missing, V1 flat in 4"
+    assert load_words("de").quality_phrase(row.quality) == (
+        "verwendbar: 15 von 15 Fenstern, 10 Ableitungen fehlen, V1 flach in 4"
+    )
 
 
 def test_what_is_noted_in_a_tenth_of_the_windows_is_counted(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ OF_QUALITY = {
     "unusable: {}": "unusable: V3 flat",
     "{} leads {}": "unusable: 12 leads muscle noise",
     "{} of {} windows": "usable: 8 of 9 windows",
+    "{} leads missing": "usable: 8 of 9 windows, 10 leads missing",
     "{} leads not in all of them": "usable: 8 of 9 windows, 5 leads not in all of them",
     "; noted:": "good; noted: steps in 7",
     "{}; noted: {}": "good; noted: V1 steps",
