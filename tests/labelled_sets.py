@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -47,15 +48,27 @@ def write_ptbxl(
     return folder
 
 
-def write_table(file: Path, records: Path, count: int, seed: int) -> Path:
-    """Write recordings and a site's table of them, in a folder above them; returns the table."""
-    rows = _written(records, count, seed, 100.0)
+def write_table(
+    file: Path,
+    records: Path,
+    count: int,
+    seed: int,
+    *,
+    rate: float = 100.0,
+    patient: Callable[[int], str] | None = None,
+) -> Path:
+    """Write recordings and a site's table of them, in a folder above them; returns the table.
+
+    `patient` names that of the recording of a number; by default patients are the simulation's.
+    """
+    rows = _written(records, count, seed, rate)
     with file.open("w", encoding="utf-8", newline="") as target:
         table = csv.writer(target)
         table.writerow(("path", "patient_id", "statements"))
-        for row in rows:
+        for number, row in enumerate(rows):
             path = (records / row["path"]).relative_to(file.parent)
-            table.writerow((path, row["patient_id"], row["statements"]))
+            name = row["patient_id"] if patient is None else patient(number)
+            table.writerow((path, name, row["statements"]))
     return file
 
 

@@ -21,6 +21,7 @@ from ecgscreen.simulate import write_dataset
 from ecgscreen.site_calibration import load_calibration
 from tests import command_line
 from tests.ecgscreen.bundles import rewritten
+from tests.labelled_sets import write_table
 from tests.tiny_bundle import TRAIN_FOLD, VALIDATION_FOLD
 
 Run = Callable[..., tuple[int, str]]
@@ -40,19 +41,9 @@ def run(run: command_line.Run) -> Run:
     return code_and_words
 
 
-def write_table(folder: Path, seed: int) -> Path:
+def site_in(folder: Path, seed: int) -> Path:
     """A site's table of 72 simulated recordings, each of a patient of its own."""
-    truth = write_dataset(folder / "records", 72, seed=seed, sampling_rate=100.0)
-    table = folder / "site.csv"
-    with (
-        truth.open(encoding="utf-8", newline="") as source,
-        table.open("w", encoding="utf-8", newline="") as target,
-    ):
-        writer = csv.writer(target)
-        writer.writerow(("path", "statements", "patient_id"))
-        for number, row in enumerate(csv.DictReader(source)):
-            writer.writerow((f"records/{row['path']}", row["statements"], f"name{number}"))
-    return table
+    return write_table(folder / "site.csv", folder / "records", 72, seed, patient="name{}".format)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +55,7 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_table(tmp_path_factory.mktemp("site"), seed=5)
+    return site_in(tmp_path_factory.mktemp("site"), seed=5)
 
 
 def calibrate(
@@ -149,7 +140,7 @@ def test_nothing_is_measured_on_what_was_learned_on(
     assert code == ExitCode.USAGE
     assert "learned on 72 of these recordings" in printed
 
-    other = write_table(tmp_path / "other", seed=6)
+    other = site_in(tmp_path / "other", seed=6)
     code, printed = run("evaluate", "table", other, *options, "--json", figures)
     assert code == ExitCode.OK
     found = json.loads(figures.read_text(encoding="utf-8"))
@@ -168,7 +159,7 @@ def test_nothing_is_measured_on_what_was_learned_on(
     copy.write_text(text, encoding="ascii")
     copy.with_suffix(".dat").write_bytes(header.with_suffix(".dat").read_bytes())
     with other.open("a", encoding="utf-8", newline="") as table:
-        csv.writer(table).writerow(("records/copied.hea", "AFIB", "someone"))
+        csv.writer(table).writerow(("records/copied.hea", "someone", "AFIB"))
     code, printed = run("evaluate", "table", other, *options)
     assert code == ExitCode.USAGE
     assert "learned on 1 of these recordings" in printed

@@ -18,6 +18,7 @@ from ecgscreen.recording import LEADS, SkippedRecording, SkipReason
 from ecgscreen.simulate import write_dataset
 from ecgscreen.vocabulary import load_vocabulary
 from tests.command_line import Run
+from tests.labelled_sets import write_table
 from tests.tiny_bundle import VALIDATION_FOLD
 from trainer.datasets import Case, LabelledSet
 from trainer.evaluate import _f1_interval
@@ -67,17 +68,14 @@ def evaluate(bundle_dir: Path, tmp_path: Path, run: Run) -> Evaluate:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site's table of 48 simulated recordings, two a patient."""
     folder = tmp_path_factory.mktemp("site")
-    truth = write_dataset(folder / "records", 48, seed=5, sampling_rate=250.0)
-    table = folder / "site.csv"
-    with (
-        truth.open(encoding="utf-8", newline="") as source,
-        table.open("w", encoding="utf-8", newline="") as target,
-    ):
-        writer = csv.writer(target)
-        writer.writerow(("path", "statements", "patient_id"))
-        for number, row in enumerate(csv.DictReader(source)):
-            writer.writerow((f"records/{row['path']}", row["statements"], number // 2))
-    return table
+    return write_table(
+        folder / "site.csv",
+        folder / "records",
+        48,
+        seed=5,
+        rate=250.0,
+        patient=lambda number: f"{number // 2}",
+    )
 
 
 @pytest.mark.parametrize(
