@@ -70,7 +70,7 @@ def holder_of(folder: Path) -> str:
     if not path.exists():
         return ""
     with storing(path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # never waits
     try:
         with storing(path):
             if _try(descriptor, fcntl.LOCK_SH):

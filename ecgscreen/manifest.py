@@ -12,9 +12,13 @@ from typing import Any, TypeVar
 
 from ecgscreen.errors import StoreError
 from ecgscreen.publish import JsonValue, publish_json
+from engines.regular_file import read_regular
 
 FORMAT = "ecgscreen run store"
 FORMAT_VERSION = 2
+
+MAX_MANIFEST_BYTES = 1 << 28
+"""Of a manifest: a million shards have fewer."""
 
 REMEDY = "Restore the folder from a backup, or scan everything anew with --fresh."
 
@@ -104,7 +108,10 @@ def read_manifest(path: Path) -> Manifest:
         If it is missing, no manifest, or of another format version.
     """
     try:
-        document = json.loads(path.read_bytes())
+        content = read_regular(path, MAX_MANIFEST_BYTES + 1)
+        if len(content) > MAX_MANIFEST_BYTES:
+            raise ValueError(f"more than {MAX_MANIFEST_BYTES:,} bytes")
+        document = json.loads(content)
         found = (document["format"], document["format_version"])
         if found != (FORMAT, FORMAT_VERSION):
             raise StoreError(
@@ -167,13 +174,12 @@ def read_checked(folder: Path, entry: FileEntry) -> bytes:
     """
     path = folder / entry.name
     try:
-        content = path.read_bytes()
+        content = read_regular(path, entry.size + 1)
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror or error}", REMEDY) from error
     if len(content) != entry.size:
-        raise StoreError(
-            f"{path}: has {len(content):,} bytes, the manifest says {entry.size:,}", REMEDY
-        )
+        has = f"{len(content):,} bytes" if len(content) < entry.size else "more bytes"
+        raise StoreError(f"{path}: has {has}, the manifest says {entry.size:,}", REMEDY)
     found = hashlib.sha256(content).hexdigest()
     if found != entry.sha256:
         raise StoreError(

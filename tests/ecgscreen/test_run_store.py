@@ -167,6 +167,11 @@ def test_only_the_owner_reads_the_store(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "store").iterdir()} == {0o600}
 
 
+def become_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -179,7 +184,9 @@ def flip(path: Path) -> None:
         (flip, "has SHA-256"),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "the manifest says"),
         (lambda path: path.write_bytes(path.read_bytes() + b"\0"), "the manifest says"),
+        (lambda path: os.truncate(path, 1 << 40), "has more bytes, the manifest says"),
         (Path.unlink, "cannot be read: No such file"),
+        (become_a_pipe, "cannot be read: not a regular file"),
     ],
 )
 def test_a_damaged_shard_is_refused_by_name(tmp_path: Path, damage: object, words: str) -> None:
@@ -192,6 +199,23 @@ def test_a_damaged_shard_is_refused_by_name(tmp_path: Path, damage: object, word
             list(read())
         assert str(shard) in caught.value.message
         assert caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda path: os.truncate(path, 1 << 40), "more than 268,435,456 bytes"),
+        (become_a_pipe, "cannot be read: not a regular file"),
+    ],
+)
+def test_a_manifest_that_is_none_is_not_waited_for(
+    tmp_path: Path, damage: Callable[[Path], None], words: str
+) -> None:
+    finished(tmp_path, AWKWARD)
+    damage(tmp_path / MANIFEST)
+    with pytest.raises(StoreError, match=words) as caught:
+        RunStore.open(tmp_path)
+    assert str(tmp_path / MANIFEST) in caught.value.message
 
 
 def replace_shard(folder: Path, content: bytes) -> Path:
