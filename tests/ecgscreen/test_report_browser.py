@@ -248,6 +248,10 @@ def test_printed_every_strip_is_a_page_on_its_side_in_true_size(night: Browser) 
     assert night.evaluate(f"getComputedStyle({button}).display") == "contents", (
         "or no page repeats it"
     )
+    section = "document.getElementById('strips').parentElement"
+    assert night.evaluate(f"getComputedStyle({section}).page") == "strip", (
+        "or its heading has a page of its own, without a strip"
+    )
     night.call("Emulation.setEmulatedMedia", media="")
 
 
