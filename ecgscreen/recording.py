@@ -44,6 +44,11 @@ class SkipReason(StrEnum):
     WORKER_DIED = "the process that read it died"
 
 
+PASSING = frozenset({SkipReason.NO_PERMISSION, SkipReason.READ_ERROR, SkipReason.MISSING_PACKAGE})
+"""What lies with the machine, not with the recording: the next run tries these again, since
+nothing that could be seen of the files changes when it has passed."""
+
+
 @dataclass(frozen=True)
 class Recording:
     """One ECG recording, whatever file it came from.

@@ -7,7 +7,8 @@ It is an uncompressed NPZ archive (numpy's own format, loaded without pickle) of
   that have it one after another), time of acquisition, SHA-256 and, of every file, name, size, time
   in ns and whether the walk lists it; in ASCII, so that bytes of file names which are no UTF-8
   survive;
-- ``key`` and ``stamp``: uint8, (n_rows, 16): `path_key` and `stamp_digest` of the row;
+- ``key`` and ``stamp``: uint8, (n_rows, 16): `path_key` and `stamp_digest` of the row, the latter
+  zeros where the fault is `ecgscreen.recording.PASSING`;
 - ``state``: uint8, (n_rows,): the status, its place in `Status`; `REMOVED` for a row that only
   says that its path is no longer one of the store;
 - ``n_unlisted``: int32, (n_rows,): how many of the row's files reading told;
@@ -31,6 +32,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.recording import PASSING
 from ecgscreen.results import RecordResult, Status
 from ecgscreen.stamp import DIGEST_BYTES, FileStamp, path_key, stamp_digest
 
@@ -93,7 +95,7 @@ def columns_of(rows: Sequence[StoredRow]) -> RowColumns:
     names = [unlisted_names(results[number].files) for number in unlisted]
     return RowColumns(
         key=_digests([path_key(result.path) for result in results]),
-        stamp=_digests([stamp_digest(result.files) for result in results]),
+        stamp=_digests([_stamp_of(result) for result in results]),
         state=np.array(
             [REMOVED if row.removed else STATES.index(row.result.status) for row in rows], np.uint8
         ),
@@ -162,6 +164,11 @@ def unlisted_names(files: Iterable[Iterable[Any]]) -> str:
     """Return the names of those of a row's files that reading told, as JSON."""
     stamps = (FileStamp(*file) for file in files)
     return json.dumps([stamp.name for stamp in stamps if not stamp.listed])
+
+
+def _stamp_of(result: RecordResult) -> bytes:
+    """What the next run compares the files with; of a passing fault, what no files have."""
+    return bytes(DIGEST_BYTES) if result.reason in PASSING else stamp_digest(result.files)
 
 
 def _digests(digests: list[bytes]) -> NDArray[np.uint8]:

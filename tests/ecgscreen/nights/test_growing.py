@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ecgscreen.errors import ExitCode, NotScoredError
+from ecgscreen.recording import SkipReason
 from ecgscreen.run_store import RunStore
 from ecgscreen.screening import STORE
 from ecgscreen.simulate import write_dataset
@@ -89,6 +90,32 @@ def test_a_failed_one_is_tried_again_when_it_changed_or_is_asked_for(
     assert night().summary.exit_code == ExitCode.OK
     assert night.read == failed[:1]
     assert night.status(failed[0]) == "scored"
+
+
+def test_a_fault_that_passes_is_tried_again(
+    night: Night, records: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network share that did not answer: the files are as they were when it does again."""
+    night()
+    whole = night.reports
+    (records / "sim00000.dat").touch()
+    (records / "sim00000.hea").touch()
+
+    def fail(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(os, "pread", fail)
+        assert night().summary.exit_code == ExitCode.SOME_NOT_SCORED
+        # Whether that is a recording is not to be seen then.
+        assert night.read == ["sim00000.hea", "truth.csv"]
+        assert night.reports.row("sim00000.hea")["reason"].startswith(SkipReason.READ_ERROR)
+        assert night().summary.exit_code == ExitCode.SOME_NOT_SCORED, "it is tried, and said"
+    assert night().summary.exit_code == ExitCode.OK
+    assert night.read == ["sim00000.hea"]
+    assert night.reports.csv == whole.csv
+    night()
+    assert night.read == []
 
 
 def test_a_signal_file_of_another_name_counts_too(night: Night, records: Path) -> None:
