@@ -200,7 +200,7 @@ def test_a_recording_of_a_working_day(
     assert outcome.peak_bytes < 120 << 20
 
 
-@pytest.mark.parametrize("form", ["16", "212", "8"])
+@pytest.mark.parametrize("form", ["16", "212", "8", "8x2"])
 def test_a_recording_larger_than_the_memory(
     confined: ConfinedScans,
     bundle_dir: Path,
@@ -210,7 +210,8 @@ def test_a_recording_larger_than_the_memory(
     form: str,
 ) -> None:
     """Wherever in the scan the memory ends: the recording is a row, and the others are scored."""
-    write(folder, header(n_samples="1000000", form=form), samples() * 200)
+    n_samples = "500000" if form == "8x2" else "1000000"
+    write(folder, header(n_samples=n_samples, form=form), samples() * 200)
     statuses = set()
     for megabytes in (80, 2000):
         out = tmp_path / f"{megabytes}"
@@ -221,6 +222,6 @@ def test_a_recording_larger_than_the_memory(
         statuses.add(row["status"])
         if row["status"] == "error":
             assert row["reason"] == f"{SkipReason.TOO_LARGE}: {NO_MEMORY}"
-    # Of format 8, differences, no piece can be read without all before it: it does not fit.
-    assert ("error" in statuses) is (form == "8")
+    # Differences with several samples a frame are read whole: they do not fit.
+    assert ("error" in statuses) is (form == "8x2")
     assert statuses - {"error"}
