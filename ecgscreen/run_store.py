@@ -152,8 +152,13 @@ class RunStore(StoredRows):
         Raises
         ------
         StoreError
-            If the folder cannot be written.
+            If the folder cannot be written, or is a link: whose files those are, nobody said.
         """
+        if self.folder.is_symlink():
+            raise StoreError(
+                f"{self.folder}: is a symbolic link, and nothing is written through it",
+                "Remove the link; if room is short, let the whole screening lie elsewhere.",
+            )
         runs = (*self.runs, *earlier)
         number = 1 + max((number_of(each) for each in runs), default=0)
         entries = {} if attachments is not None else dict(self._manifest.attachments)

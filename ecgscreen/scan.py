@@ -2,127 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 
 from ecgscreen import __version__
-from ecgscreen.bundle import Bundle, default_bundle, load_bundle
-from ecgscreen.cluster_worker import ClusterJob, Embedding
-from ecgscreen.crew_size import FEW, crew_size, most_workers
+from ecgscreen.bundle import Bundle, load_bundle
 from ecgscreen.discover import Discovery
-from ecgscreen.embedding import Embedder, EmbedderHere, EmbedderInWorkers
-from ecgscreen.errors import EngineError, NotScoredError, UsageError
+from ecgscreen.embedding import Embedder
+from ecgscreen.errors import NotScoredError, UsageError
 from ecgscreen.garbage import expect_work
 from ecgscreen.growing import Growth, open_store
 from ecgscreen.lock import locked
-from ecgscreen.objects.address import is_object, spelled
+from ecgscreen.objects.address import is_object
 from ecgscreen.objects.outage import Outage
 from ecgscreen.prompts import read_prompts
-from ecgscreen.publish import JsonValue, check_folder_can_be, make_private_folder, storing
+from ecgscreen.publish import check_folder_can_be, make_private_folder, storing
 from ecgscreen.reports import Provenance, RunSummary, write_reports
 from ecgscreen.results import RecordResult, Status, printable
 from ecgscreen.run_store import RunStore
+from ecgscreen.scan_embedder import crew_for, embedder_for
+from ecgscreen.scan_options import ScanOptions, arguments_of
 from ecgscreen.scoring import score
 from ecgscreen.screening import SCORING, STORE, Basis, Scoring, read_basis, run_entry
-from ecgscreen.share import Share
 from ecgscreen.site_calibration import calibrated_rows, load_calibration
 from ecgscreen.stored_report import reader_of, shown_in_reports, stored_report
 from ecgscreen.vocabulary import load_vocabulary
 from ecgscreen.worker_process import StartedWorkers
-from ecgscreen.workers import Crew
-from engines.base import Engine, EngineUnavailableError
-from engines.processor import usable_cores
-from engines.select import PROCESSOR_ENGINES, load_engine
 
-DEFAULT_ENGINE = "openvino"
-
-
-@dataclass(frozen=True)
-class ScanOptions:
-    """What to scan, with what, and where the reports go.
-
-    Attributes
-    ----------
-    roots
-        Folders or single recordings.
-    labels
-        A list of diagnoses: a file, or the name of one that ships.
-    out
-        The screening's folder.
-    bundle
-        A model bundle's folder.
-    engine
-        Of `engines.select.ENGINES`; None takes the default.
-    precision, batch_size, threads
-        See `engines.select.load_engine`.
-    workers
-        Processes that read and prepare; 0 does it in this one, None decides by the number of
-        recordings and of cores.
-    cluster
-        Address of a Dask scheduler whose workers read and embed, or ``local``; None does it here.
-    share
-        Look only at this share of the recordings; the others are for other jobs.
-    calibration
-        A file of ``ecgscreen calibrate``: its thresholds and probabilities come before the
-        bundle's.
-    language
-        Of what is written for a reader: ``en`` or ``de``.
-    rescore
-        Score the stored embeddings against the list; no recording is read.
-    fresh
-        Begin anew, instead of going on from what is stored.
-    retry_failed
-        Try recordings again that could not be scored, though they did not change.
-    since
-        Look only at recordings of which a file was written since then.
-    strict
-        End at the first recording that cannot be scored; the published reports stay.
-    fail_if_empty
-        End with an exit code of its own where there is nothing to do.
-    pseudonymise_paths
-        Ids in the place of names in the reports; the store keeps the names.
-    wait_lock_s
-        How long to wait for another run on the same screening, in seconds.
-
-    Raises
-    ------
-    UsageError
-        If some of them contradict each other.
-    """
-
-    roots: tuple[Path, ...]
-    labels: str
-    out: Path
-    bundle: Path = field(default_factory=default_bundle)
-    engine: str | None = None
-    precision: str = "auto"
-    batch_size: int = 32
-    threads: int = 0
-    workers: int | None = None
-    cluster: str | None = None
-    share: Share | None = None
-    calibration: Path | None = None
-    language: str = "en"
-    rescore: bool = False
-    fresh: bool = False
-    retry_failed: bool = False
-    since: datetime | None = None
-    strict: bool = False
-    fail_if_empty: bool = False
-    pseudonymise_paths: bool = False
-    wait_lock_s: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.rescore and (self.fresh or self.retry_failed or self.since is not None):
-            raise UsageError(
-                "--rescore reads no recording, and does not go with --fresh, --retry-failed or "
-                "--since",
-                "Give one of them.",
-            )
+__all__ = ["Listener", "ScanOptions", "ScanResult", "scan"]
 
 
 @dataclass(frozen=True)
@@ -193,9 +103,9 @@ def scan(
     with ExitStack() as stack:
         with ExitStack() as while_embedding:
             # First of all: the engine is loaded there while the list is read here.
-            crew = while_embedding.enter_context(_crew(options, bundle, started_workers))
+            crew = while_embedding.enter_context(crew_for(options, bundle, started_workers))
             basis, scoring = _made_with(options, bundle)
-            embedder = while_embedding.enter_context(_embedder(options, bundle, crew))
+            embedder = while_embedding.enter_context(embedder_for(options, bundle, crew))
             with storing(options.out):
                 make_private_folder(options.out)
             stack.enter_context(locked(options.out, options.wait_lock_s))
@@ -210,7 +120,7 @@ def scan(
             run = run_entry(
                 "scan",
                 __version__,
-                _arguments(options),
+                arguments_of(options),
                 started,
                 None if embedder is None else embedder.info,
                 _why(options),
@@ -312,77 +222,6 @@ def _check_roots(roots: Sequence[Path]) -> None:
             ) from error
 
 
-@contextmanager
-def _crew(
-    options: ScanOptions, bundle: Bundle, started: StartedWorkers | None
-) -> Iterator[Crew[RecordResult] | None]:
-    """Processes that embed; None where this one or other machines do."""
-    elsewhere = options.rescore or options.cluster is not None
-    name = options.engine or DEFAULT_ENGINE
-    workers = _workers(options) if name in PROCESSOR_ENGINES and not elsewhere else 0
-    if not workers:
-        yield None
-        return
-    threads = (options.threads or usable_cores()) // workers
-    job = replace(_job(options, bundle), threads=max(1, threads))
-    with Crew(Embedding(job), workers, started) as crew:
-        yield crew
-
-
-@contextmanager
-def _embedder(
-    options: ScanOptions, bundle: Bundle, crew: Crew[RecordResult] | None
-) -> Iterator[Embedder | None]:
-    """What turns recordings into rows: this machine, or a cluster; None where none is read."""
-    if options.rescore:
-        yield None
-    elif options.cluster is not None:
-        from ecgscreen.cluster import EmbedderOnCluster
-        from ecgscreen.cluster_connection import connected
-
-        with connected(options.cluster) as connection:
-            yield EmbedderOnCluster(connection, _job(options, bundle))
-    elif crew is not None:
-        yield EmbedderInWorkers(crew)
-    else:
-        yield EmbedderHere(
-            _load_engine(options, bundle), bundle.preprocessing, workers=options.workers
-        )
-
-
-def _job(options: ScanOptions, bundle: Bundle) -> ClusterJob:
-    return ClusterJob(
-        bundle=options.bundle.absolute(),
-        bundle_sha256=bundle.sha256,
-        version=__version__,
-        engine=options.engine or DEFAULT_ENGINE,
-        precision=options.precision,
-        batch_size=options.batch_size,
-        threads=options.threads or 1,
-    )
-
-
-def _workers(options: ScanOptions) -> int:
-    """How many processes are to embed; 0 where one is enough."""
-    size = crew_size(options.roots, options.out, workers=options.workers, fresh=options.fresh)
-    if size is not None:
-        return size
-    return most_workers() if len(list(islice(Discovery(options.roots), FEW))) == FEW else 0
-
-
-def _load_engine(options: ScanOptions, bundle: Bundle) -> Engine:
-    try:
-        return load_engine(
-            options.engine or DEFAULT_ENGINE,
-            bundle.encoder_onnx,
-            precision=options.precision,
-            batch_size=options.batch_size,
-            threads=options.threads,
-        )
-    except EngineUnavailableError as error:
-        raise EngineError(error.message, error.advice) from error
-
-
 def _not_scored_error(result: RecordResult) -> NotScoredError:
     why = f"{result.reason}: {result.detail}" if result.detail else result.reason
     return NotScoredError(
@@ -395,29 +234,3 @@ def _why(options: ScanOptions) -> str:
     if options.rescore:
         return "of the runs before: the embeddings are theirs"
     return "the default" if options.engine is None else "asked for"
-
-
-def _arguments(options: ScanOptions) -> dict[str, JsonValue]:
-    return {
-        "roots": [spelled(root) for root in options.roots],
-        "labels": options.labels,
-        "out": str(options.out),
-        "bundle": str(options.bundle),
-        "engine": options.engine,
-        "precision": options.precision,
-        "batch_size": options.batch_size,
-        "threads": options.threads,
-        "workers": options.workers,
-        "cluster": options.cluster,
-        "shard": None if options.share is None else str(options.share),
-        "calibration": None if options.calibration is None else str(options.calibration),
-        "language": options.language,
-        "rescore": options.rescore,
-        "fresh": options.fresh,
-        "retry_failed": options.retry_failed,
-        "since": None if options.since is None else options.since.isoformat(),
-        "strict": options.strict,
-        "fail_if_empty": options.fail_if_empty,
-        "pseudonymise_paths": options.pseudonymise_paths,
-        "wait_lock_s": options.wait_lock_s,
-    }

@@ -13,7 +13,7 @@ from ecgscreen.commands.scan import _IN_WORKERS
 from ecgscreen.crew_size import crew_size, most_workers
 from ecgscreen.objects.address import path_of_text
 from ecgscreen.run_store import MANIFEST
-from ecgscreen.scan import DEFAULT_ENGINE
+from ecgscreen.scan_options import DEFAULT_ENGINE
 from ecgscreen.screening import STORE
 from engines.select import PROCESSOR_ENGINES
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ecgscreen.errors import ExitCode, NotScoredError
+from ecgscreen.errors import ExitCode, NotScoredError, StoreError
 from ecgscreen.recording import SkipReason
 from ecgscreen.run_store import RunStore
 from ecgscreen.screening import STORE
@@ -116,6 +116,21 @@ def test_a_fault_that_passes_is_tried_again(
     assert night.reports.csv == whole.csv
     night()
     assert night.read == []
+
+
+def test_nothing_is_written_through_a_link(night: Night, tmp_path: Path) -> None:
+    night()
+    before = (night.out / "report.csv").read_bytes()
+    elsewhere = tmp_path / "elsewhere"
+    for what in (elsewhere / "new", elsewhere):
+        elsewhere.mkdir(exist_ok=True)
+        shutil.rmtree(night.out / STORE, ignore_errors=True)
+        (night.out / STORE).unlink(missing_ok=True)
+        (night.out / STORE).symlink_to(what)
+        with pytest.raises(StoreError, match="is a symbolic link"):
+            night()
+        assert list(elsewhere.iterdir()) == []
+    assert (night.out / "report.csv").read_bytes() == before
 
 
 def test_a_signal_file_of_another_name_counts_too(night: Night, records: Path) -> None:
