@@ -34,7 +34,7 @@ from ecgscreen.embedding import embed_all
 from ecgscreen.packing import pack_rows, unpack_rows
 from ecgscreen.preparation import prepare_recordings
 from ecgscreen.readers import read_recording
-from ecgscreen.workers import CHUNK
+from ecgscreen.serving import CHUNK
 from engines.select import load_engine
 
 _WANTED = 0.7

@@ -16,7 +16,7 @@ from ecgscreen.packing import PackedFound, PackedRows, pack_rows, unpack_found
 from ecgscreen.preparation import prepare_recordings
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.results import RecordResult
-from ecgscreen.workers import Task, keep_freed_memory
+from ecgscreen.serving import Task, keep_freed_memory
 from engines.base import Engine, EngineInfo, EngineUnavailableError
 from engines.select import load_engine
 
@@ -77,7 +77,7 @@ def embed_chunk(job: ClusterJob, chunk: PackedFound) -> PackedRows:
 
 @dataclass(frozen=True)
 class Embedding:
-    """A work of `ecgscreen.workers`: what a worker of a cluster does, in a process of the scan's.
+    """A work of `ecgscreen.serving`: what a worker of a cluster does, in a process of the scan's.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Embedding:
         return describe(self.job)
 
     def outcomes(self, tasks: Iterable[Task]) -> Iterator[RecordResult]:
-        """See `ecgscreen.workers.Work`."""
+        """See `ecgscreen.serving.Work`."""
         engine, preprocessing = _loaded(self.job)
         return embed_all(prepare_recordings(tasks, preprocessing), engine)
 

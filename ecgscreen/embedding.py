@@ -21,7 +21,8 @@ from ecgscreen.objects.ahead import fetching_ahead
 from ecgscreen.preparation import PreparedRecord, prepare_recordings
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.results import RecordResult
-from ecgscreen.workers import Crew, Task
+from ecgscreen.serving import Task
+from ecgscreen.workers import Crew
 from engines.base import Engine, EngineInfo, EngineUnavailableError
 from engines.stream import Windows, embed_stream
 
@@ -113,7 +114,7 @@ class EmbedderInWorkers:
 
 @dataclass(frozen=True)
 class Preparing:
-    """A work of `ecgscreen.workers`: recordings are read and prepared.
+    """A work of `ecgscreen.serving`: recordings are read and prepared.
 
     Attributes
     ----------
@@ -129,7 +130,7 @@ class Preparing:
     def outcomes(
         self, tasks: Iterable[Task]
     ) -> Iterator[PreparedRecord | LongRecording | RecordResult]:
-        """See `ecgscreen.workers.Work`."""
+        """See `ecgscreen.serving.Work`."""
         return prepare_recordings(tasks, self.config)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from ecgscreen import __version__
@@ -20,7 +21,7 @@ from ecgscreen.objects.address import is_object
 from ecgscreen.objects.outage import Outage
 from ecgscreen.prompts import read_prompts
 from ecgscreen.publish import check_folder_can_be, make_private_folder, storing
-from ecgscreen.reports import Provenance, RunSummary, write_reports
+from ecgscreen.reports import Beside, Provenance, Report, RunSummary, write_reports
 from ecgscreen.results import RecordResult, Status, printable
 from ecgscreen.run_store import RunStore
 from ecgscreen.scan_embedder import crew_for, embedder_for
@@ -28,11 +29,20 @@ from ecgscreen.scan_options import ScanOptions, arguments_of
 from ecgscreen.scoring import score
 from ecgscreen.screening import SCORING, STORE, Basis, Scoring, read_basis, run_entry
 from ecgscreen.site_calibration import calibrated_rows, load_calibration
-from ecgscreen.stored_report import reader_of, shown_in_reports, stored_report
+from ecgscreen.stored_report import (
+    reader_of,
+    report_in_progress,
+    shown_in_reports,
+    stored_report,
+)
 from ecgscreen.vocabulary import load_vocabulary
 from ecgscreen.worker_process import StartedWorkers
+from ecgscreen.workers import Crew
 
 __all__ = ["Listener", "ScanOptions", "ScanResult", "scan"]
+
+MANY_ROWS = 2_000
+"""With fewer, another process would take as long to load what writes reports as it saves."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +111,10 @@ def scan(
     check_folder_can_be(options.out)
     bundle = load_bundle(options.bundle)
     with ExitStack() as stack:
+        # First of all: the engine is loaded there while the list is read here.
+        crew = stack.enter_context(crew_for(options, bundle, started_workers))
+        basis, scoring = _made_with(options, bundle)
         with ExitStack() as while_embedding:
-            # First of all: the engine is loaded there while the list is read here.
-            crew = while_embedding.enter_context(crew_for(options, bundle, started_workers))
-            basis, scoring = _made_with(options, bundle)
             embedder = while_embedding.enter_context(embedder_for(options, bundle, crew))
             with storing(options.out):
                 make_private_folder(options.out)
@@ -129,13 +139,30 @@ def scan(
             listener.started(store)
             if embedder is not None:
                 _grow(store, embedder, basis, options, listener)
-        # What embedded has ended, and its memory is free for the reports.
         store.update_run(ended_utc=datetime.now(UTC).isoformat())
         # Not even for the strips: who scores again may be where the recordings are not.
         report = stored_report(store, None if options.rescore else reader_of(basis))
-        summary = write_reports(report, options.out, fail_if_empty=options.fail_if_empty)
+        summary = write_reports(
+            report,
+            options.out,
+            fail_if_empty=options.fail_if_empty,
+            beside=_beside(crew, store, report),
+        )
         store.finish()
     return ScanResult(summary, report.provenance)
+
+
+def _beside(crew: Crew[RecordResult] | None, store: RunStore, report: Report) -> Beside | None:
+    """End what has embedded, so that its memory is free; where it pays, one helps to report."""
+    if crew is None:
+        return None
+    if store.n_records < MANY_ROWS:
+        crew.end()
+        return None
+    helper = crew.last_one()
+    if helper is None:
+        return None
+    return Beside(helper, partial(report_in_progress, store.folder, report.provenance))
 
 
 def _made_with(options: ScanOptions, bundle: Bundle) -> tuple[Basis, Scoring]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ecgscreen.errors import StoreError
 from ecgscreen.locate import open_shown
 from ecgscreen.manifest import number_of
 from ecgscreen.pseudonyms import load_pseudonyms
@@ -51,6 +54,28 @@ def stored_report(
         read=read,
     )
     return pseudonymous(report, load_pseudonyms(store.folder)) if basis.pseudonymised else report
+
+
+def report_in_progress(folder: Path, provenance: Provenance) -> Report:
+    """Return once more, in another process, the report of the run in progress on a store.
+
+    Parameters
+    ----------
+    folder
+        The store's; all its rows are on disk.
+    provenance
+        Of the report, since what the run knows of its end is not on disk yet.
+
+    Raises
+    ------
+    StoreError
+        If the store is damaged, or has no run in progress.
+    """
+    store = RunStore.open_unfinished(folder)
+    if store is None:
+        raise StoreError(f"{folder}: has no run in progress")
+    report = stored_report(store, reader_of(read_basis(store)))
+    return replace(report, provenance=provenance)
 
 
 def shown_in_reports(store: RunStore, basis: Basis) -> Callable[[RecordResult], RecordResult]:

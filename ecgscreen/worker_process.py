@@ -38,7 +38,7 @@ class WorkerProcess:
     ----------
     connection
         To the process: the work, then chunks of tasks; from it: messages of
-        `ecgscreen.workers.serve`.
+        `ecgscreen.serving.serve`.
     begun
         See `Progress`.
     """
@@ -126,6 +126,6 @@ def _serve(connection: Connection, begun: Progress, engine: str | None) -> None:
         from engines.select import import_engine
 
         import_engine(engine)
-    from ecgscreen.workers import serve
+    from ecgscreen.serving import serve
 
     serve(connection, begun)

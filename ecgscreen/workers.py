@@ -2,65 +2,29 @@
 
 from __future__ import annotations
 
-import gc
-import os
-import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
-from ctypes import CDLL
 from itertools import islice
 from multiprocessing.connection import Connection, wait
-from queue import SimpleQueue
-from threading import Thread
-from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from ecgscreen.errors import EcgscreenError, WorkerError
 from ecgscreen.found import Found
-from ecgscreen.objects.ahead import fetch_ahead
-from ecgscreen.packing import (
-    PackedFound,
-    PackedRows,
-    pack_found,
-    pack_rows,
-    unpack_found,
-    unpack_rows,
-)
-from ecgscreen.preparation import PreparedRecord
+from ecgscreen.helper_process import HelperProcess
+from ecgscreen.packing import PackedFound, PackedRows, pack_found, unpack_rows
 from ecgscreen.recording import SkipReason
-from ecgscreen.results import RecordResult, Status, not_scored
-from ecgscreen.worker_process import Progress, StartedWorkers, WorkerProcess
+from ecgscreen.results import Status, not_scored
+from ecgscreen.serving import CHUNK, Task, Work, keep_freed_memory
+from ecgscreen.worker_process import StartedWorkers, WorkerProcess
 
-CHUNK = 32
-"""Recordings that a worker is given at once."""
-CHUNKS_AHEAD = 3
-"""Chunks under way per worker: enough to keep it busy, few enough to bound the memory."""
-WINDOWS_AT_ONCE = 256
-"""Windows that a worker collects before it hands them over, 12 MB; a long recording has more."""
+CHUNKS_AHEAD = 6
+"""Chunks under way per worker: three of them are in its engine, and the next ones must be there
+before it asks; few enough to bound the memory."""
 MOST_TRIES = 2
 """How often a recording is begun on which the worker dies each time."""
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_MOST_FROM_HEAP = 32 << 20
-"""The largest that glibc takes for the second."""
-
-Task: TypeAlias = Found | RecordResult
-"""What is to be done, or what became of it already."""
-
 Outcome = TypeVar("Outcome")
-Outcome_co = TypeVar("Outcome_co", covariant=True)
-
-
-class Work(Protocol[Outcome_co]):
-    """What workers do; it is sent to each of them when it starts."""
-
-    def begin(self) -> object:
-        """Load what it takes; what this returns is `Crew.greeting`."""
-        ...
-
-    def outcomes(self, tasks: Iterable[Task]) -> Iterator[Outcome_co]:
-        """Yield an outcome a task, in their order; a finished row is its own outcome."""
-        ...
 
 
 class Crew(Generic[Outcome]):
@@ -89,17 +53,14 @@ class Crew(Generic[Outcome]):
             for _ in range(workers):
                 self._workers.append(_Worker(work, started.take() if started else None))
         except BaseException:  # one of them cannot start
-            self.__exit__()
+            self.end()
             raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        for worker in self._workers:
-            worker.stop()
-        for worker in self._workers:
-            worker.join()
+        self.end()
 
     @property
     def greeting(self) -> Any:  # whatever it is
@@ -143,6 +104,25 @@ class Crew(Generic[Outcome]):
                 if worker.connection in ready:
                     yield from worker.take()
 
+    def last_one(self) -> HelperProcess | None:
+        """End all processes but one, for other work than tasks; `outcomes` has ended before.
+
+        None is left where none has begun: it may still be loading what nobody asks for any more.
+        """
+        able = [worker for worker in self._workers if worker.has_begun and not worker.n_tasks][:1]
+        left, self._workers = able, [worker for worker in self._workers if worker not in able]
+        self.end()
+        self._workers = left
+        return left[0].helper() if left else None
+
+    def end(self) -> None:
+        """End all processes, whatever they are doing."""
+        for worker in self._workers:
+            worker.stop()
+        for worker in self._workers:
+            worker.join()
+        self._workers = []
+
 
 class _Worker:
     """A process and the tasks that it has not answered; another process when it dies."""
@@ -153,7 +133,7 @@ class _Worker:
         self._tries: dict[str, int] = {}
         self._deaths_idle = 0
         self._n_answered = 0
-        self._has_begun = False
+        self.has_begun = False
         self.greetings: list[object] = []
         self._start(process)
 
@@ -179,8 +159,8 @@ class _Worker:
             return []
         if isinstance(message, EcgscreenError):
             raise message
-        if not self._has_begun:
-            self._has_begun = True
+        if not self.has_begun:
+            self.has_begun = True
             self.greetings.append(message)
             return []
         outcomes = list(unpack_rows(message)) if isinstance(message, PackedRows) else message
@@ -189,6 +169,10 @@ class _Worker:
         for _ in outcomes:
             self._tasks.popleft()
         return list(outcomes)
+
+    def helper(self) -> HelperProcess:
+        """Its process, for other work than tasks."""
+        return HelperProcess(self._process)
 
     def stop(self) -> None:
         """Tell the process to end, whatever it is doing."""
@@ -200,7 +184,7 @@ class _Worker:
 
     def _start(self, process: WorkerProcess | None = None) -> None:
         self._process = process or WorkerProcess()
-        self._has_begun = False
+        self.has_begun = False
         self._n_answered = 0
         self._send(self._work)
 
@@ -247,96 +231,3 @@ def _chunks(found: Iterable[Found]) -> Iterator[list[Task]]:
     stream = iter(found)
     while chunk := list[Task](islice(stream, CHUNK)):
         yield chunk
-
-
-def serve(connection: Connection, begun: Progress) -> None:
-    """Be a worker, in a process of its own: take the work, answer chunks until the parent is gone.
-
-    Parameters
-    ----------
-    connection
-        See `WorkerProcess`.
-    begun
-        Counts the tasks; 0 as soon as the work has begun.
-    """
-    try:
-        work: Work[Any] = connection.recv()
-    except (EOFError, OSError):  # the parent has found that there is nothing to do, or is gone
-        return
-    chunks: SimpleQueue[list[Task]] = SimpleQueue()
-    Thread(target=_receive, args=(connection, chunks), daemon=True, name="receive").start()
-    keep_freed_memory()
-    try:
-        connection.send(work.begin())
-        gc.freeze()  # what is there by now stays: no use in looking through it again and again
-        gc.enable()
-        begun.value = 0
-        while True:
-            for outcomes in _in_parts(work.outcomes(_at_hand(chunks, begun))):
-                # The other thread ends the process when the parent is gone, but may learn it later.
-                with suppress(ConnectionError):
-                    connection.send(outcomes)
-    except EcgscreenError as error:
-        connection.send(error)
-
-
-def _at_hand(chunks: SimpleQueue[list[Task]], begun: Progress) -> Iterator[Task]:
-    """Wait for a chunk, and yield tasks as long as there are more.
-
-    Its end makes what has been begun finished: recordings that wait for others to be embedded with
-    must not wait for a parent that waits for them.
-    """
-    while True:
-        for task in chunks.get():
-            begun.value += 1
-            yield task
-        if chunks.empty():
-            return
-
-
-def _in_parts(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome] | PackedRows]:
-    """Collect outcomes into as few messages as keep the parent busy and the memory bounded."""
-    part: list[Outcome] = []
-    n_windows = 0
-    for outcome in outcomes:
-        part.append(outcome)
-        if isinstance(outcome, PreparedRecord):
-            n_windows += len(outcome.prepared.windows)
-        if len(part) == CHUNK or n_windows >= WINDOWS_AT_ONCE:
-            yield _packed(part)
-            part, n_windows = [], 0
-    if part:
-        yield _packed(part)
-
-
-def _packed(part: list[Outcome]) -> list[Outcome] | PackedRows:
-    rows = [outcome for outcome in part if isinstance(outcome, RecordResult)]
-    return pack_rows(rows) if len(rows) == len(part) else part
-
-
-def keep_freed_memory() -> None:
-    """Have memory that is freed at hand for the next array.
-
-    By default the C library gives blocks from 128 KiB on back to the system, which then clears
-    every page of the next one, and so it does in workers of a cluster whose nanny says so
-    (MALLOC_TRIM_THRESHOLD_): a tenth of all processor time. glibc alone can be told (mallopt(3)).
-    """
-    mallopt = getattr(CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _MOST_FROM_HEAP)
-        mallopt(_M_TRIM_THRESHOLD, 2 * _MOST_FROM_HEAP)
-
-
-def _receive(connection: Connection, chunks: SimpleQueue[list[Task]]) -> None:
-    """Take chunks while earlier ones are worked on, and end the process when the parent is gone.
-
-    The parent may have been killed, and must never wait for a worker that waits for it.
-    """
-    while True:
-        try:
-            chunk = unpack_found(connection.recv())
-        except (EOFError, OSError):
-            os._exit(1)
-        for task in chunk:
-            fetch_ahead(task)
-        chunks.put(chunk)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from ecgscreen.publish import (
@@ -15,6 +17,7 @@ from ecgscreen.publish import (
     sha256_of,
     storing,
 )
+from ecgscreen.reports.beside import Beside
 from ecgscreen.reports.blocks import ReportWriter, scored_blocks
 from ecgscreen.reports.content import Report
 from ecgscreen.reports.csv import CsvReport
@@ -27,6 +30,7 @@ from ecgscreen.reports.provenance import Provenance, RowsOfRun
 from ecgscreen.reports.tally import RunSummary, Tally
 
 __all__ = [
+    "Beside",
     "DiagnosisRow",
     "Provenance",
     "Report",
@@ -35,20 +39,24 @@ __all__ = [
     "write_reports",
 ]
 
-ROW_REPORTS: Mapping[str, Callable[[Path, Report], ReportWriter]] = {
+PROGRAM_REPORTS: Mapping[str, Callable[[Path, Report], ReportWriter]] = {
     "report.h5": Hdf5Report,
     "report.csv": CsvReport,
-    "report.html": HtmlReport,
 }
-"""Every form that has a row a recording, and what writes it."""
+"""The forms for programs, and what writes them."""
+PAGE = "report.html"
+ROW_REPORTS = (*PROGRAM_REPORTS, PAGE)
+"""Every form that has a row a recording."""
 RUN, SUMMARY = "run.json", "summary.json"
 
 
-def write_reports(report: Report, folder: Path, *, fail_if_empty: bool = False) -> RunSummary:
+def write_reports(
+    report: Report, folder: Path, *, fail_if_empty: bool = False, beside: Beside | None = None
+) -> RunSummary:
     """Write all reports of a run and publish them by rename.
 
-    One pass over the store serves all forms. While it lasts, and if it fails, the reports of
-    the run before stay whole, all of them.
+    One pass over the store serves all forms; two, at the same time, where another process helps.
+    While it lasts, and if it fails, the reports of the run before stay whole, all of them.
 
     Parameters
     ----------
@@ -58,6 +66,8 @@ def write_reports(report: Report, folder: Path, *, fail_if_empty: bool = False) 
         Where the reports go.
     fail_if_empty
         Whether a run without a new row has an exit code of its own.
+    beside
+        Another process that does a part of it: the files are the same.
 
     Returns
     -------
@@ -73,18 +83,19 @@ def write_reports(report: Report, folder: Path, *, fail_if_empty: bool = False) 
     with storing(folder):
         make_private_folder(folder)
         remove_leftovers(folder)
-        with publishing_together([folder / name for name in names]) as files:
+        with (
+            publishing_together([folder / name for name in names]) as files,
+            _given_up_with(beside),
+        ):
             parts = dict(zip(names, files, strict=True))
-            with ExitStack() as open_files:
-                writers: list[ReportWriter] = [
-                    open_files.enter_context(closing(form(parts[name], report)))
-                    for name, form in ROW_REPORTS.items()
-                ]
-                for block in scored_blocks(report):
-                    tally.write(block)
-                    inputs.write(block)
-                    for writer in writers:
-                        writer.write(block)
+            page = HtmlReport(parts[PAGE], report, beside)
+            for_programs = {name: parts[name] for name in PROGRAM_REPORTS}
+            if beside is None:
+                _write_rows(report, for_programs, tally, inputs, page)
+            else:
+                written = beside.begin(partial(_write_rows_beside, beside.report, for_programs))
+                _write_rows(report, {}, tally, inputs, page)
+                written()
             summary = replace(tally.summary(), fail_if_empty=fail_if_empty)
             if report.provenance.rows:
                 n_new, n_new_scored = report.provenance.n_new
@@ -95,3 +106,32 @@ def write_reports(report: Report, folder: Path, *, fail_if_empty: bool = False) 
             totals = summary_document(summary, report.provenance, (*ROW_REPORTS, RUN))
             parts[SUMMARY].write_bytes(json_bytes(totals))
     return summary
+
+
+def _write_rows(report: Report, forms: Mapping[str, Path], *others: ReportWriter) -> None:
+    """Write the forms for programs into some files, and give the rows to others, in one pass."""
+    with ExitStack() as open_files:
+        writers = [
+            open_files.enter_context(closing(writer))
+            for writer in chain(
+                others, (PROGRAM_REPORTS[name](forms[name], report) for name in forms)
+            )
+        ]
+        for block in scored_blocks(report):
+            for writer in writers:
+                writer.write(block)
+
+
+def _write_rows_beside(report: Callable[[], Report], forms: Mapping[str, Path]) -> None:
+    _write_rows(report(), forms)
+
+
+@contextmanager
+def _given_up_with(beside: Beside | None) -> Iterator[None]:
+    """If the body fails, have the other process stop first: it writes files that are removed."""
+    try:
+        yield
+    except BaseException:
+        if beside is not None:
+            beside.stop()
+        raise

@@ -153,6 +153,9 @@ class Tally:
             both = sorted(self._highest[k] + best, key=lambda record: -record.score)
             self._highest[k] = both[:TOP_RECORDS]
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def summary(self) -> RunSummary:
         """Return the counts so far."""
         return RunSummary(

@@ -20,7 +20,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ecgscreen import __version__, workers
+from ecgscreen import __version__, serving
 from ecgscreen.bundle import load_bundle
 from ecgscreen.cluster_worker import ClusterJob, Embedding
 from ecgscreen.crew_size import FEW
@@ -36,9 +36,10 @@ from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import RecordResult, Status
 from ecgscreen.run_store import NEXT_MANIFEST
+from ecgscreen.serving import CHUNK, Errand, Task
 from ecgscreen.simulate import write_dataset
 from ecgscreen.stored_shard import read_shard
-from ecgscreen.workers import CHUNK, CHUNKS_AHEAD, Crew, Task
+from ecgscreen.workers import CHUNKS_AHEAD, Crew
 from engines.select import load_engine
 from tests.ecgscreen.deadly import Deadly, Unreadable
 
@@ -142,8 +143,8 @@ def test_the_stream_is_read_as_it_is_needed(folder: Path) -> None:
 def test_long_recordings_are_handed_over_one_by_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "WINDOWS_AT_ONCE", 4)
-    parts = list(workers._in_parts(prepare_recordings(Discovery([folder]), CONFIG)))
+    monkeypatch.setattr(serving, "WINDOWS_AT_ONCE", 4)
+    parts = list(serving._in_parts(prepare_recordings(Discovery([folder]), CONFIG)))
     unpacked = [list(unpack_rows(part)) if isinstance(part, PackedRows) else part for part in parts]
     assert as_bytes(chain.from_iterable(unpacked)) == prepared(folder, 0)
     for part in unpacked[:-1]:
@@ -151,12 +152,11 @@ def test_long_recordings_are_handed_over_one_by_one(
 
 
 def test_what_waits_for_more_is_finished_when_there_is_no_more(folder: Path) -> None:
-    chunks: SimpleQueue[list[Task]] = SimpleQueue()
+    chunks: SimpleQueue[list[Task] | Errand] = SimpleQueue()
     tasks: list[Task] = [*Discovery([folder])]
-    chunks.put(tasks[:2])
     chunks.put(tasks[2:5])
     begun = SimpleNamespace(value=0)
-    assert list(workers._at_hand(chunks, begun)) == tasks[:5]
+    assert list(serving._at_hand(tasks[:2], chunks, begun)) == tasks[:5]
     assert begun.value == 5
 
 
@@ -306,7 +306,7 @@ def wait_for_end(leader: int) -> None:
 
 ALLOCATE = """import resource
 import numpy as np
-from ecgscreen.workers import keep_freed_memory
+from ecgscreen.serving import keep_freed_memory
 keep_freed_memory()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(50):

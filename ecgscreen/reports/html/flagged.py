@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from html import escape
 
 from ecgscreen.quality_remarks import not_judged
 from ecgscreen.readers.base import reason_of
 from ecgscreen.recording import LEADS, RecordingError, SkippedRecording
+from ecgscreen.reports.beside import Beside
 from ecgscreen.reports.content import Report
 from ecgscreen.reports.html.overview import is_graded, severity_mark, table
 from ecgscreen.reports.html.rows import Row
-from ecgscreen.reports.html.words import Words
+from ecgscreen.reports.html.words import Words, load_words
 from ecgscreen.reports.tally import RunSummary
 from ecgscreen.results import printable
 from ecgscreen.scoring import LONG_S
@@ -25,7 +27,11 @@ READ_IN_PIECES = (".hea", ".edf", ".ecg")
 
 
 def flagged_section(
-    rows: Sequence[Row], summary: RunSummary, report: Report, words: Words
+    rows: Sequence[Row],
+    summary: RunSummary,
+    report: Report,
+    words: Words,
+    beside: Beside | None = None,
 ) -> Iterator[str]:
     """Yield the section, an article a recording.
 
@@ -39,6 +45,8 @@ def flagged_section(
         For the diagnoses and the recordings.
     words
         Of the page.
+    beside
+        Another process, which draws half of them.
     """
     yield (
         f'<section aria-labelledby="strips"><h2 id="strips">{words["strips"]}</h2>\n'
@@ -52,9 +60,22 @@ def flagged_section(
         yield f"<p>{words['strips_capped'].format(shown=shown, n=n)}</p>\n"
     if n_normal := summary.n_flagged - summary.n_with_finding:
         yield f"<p>{words['strips_normal'].format(n=words.count(n_normal))}</p>\n"
-    for row in rows:
-        yield _article(row, report, words)
+    if beside is None:
+        yield from _articles(rows, report, words)
+    else:
+        half = len(rows) // 2
+        others = beside.begin(partial(_articles_beside, beside.report, rows[half:], words.language))
+        yield from _articles(rows[:half], report, words)
+        yield from others()
     yield "</section>\n"
+
+
+def _articles(rows: Sequence[Row], report: Report, words: Words) -> Iterator[str]:
+    return (_article(row, report, words) for row in rows)
+
+
+def _articles_beside(report: Callable[[], Report], rows: Sequence[Row], language: str) -> list[str]:
+    return list(_articles(rows, report(), load_words(language)))
 
 
 def _article(row: Row, report: Report, words: Words) -> str:

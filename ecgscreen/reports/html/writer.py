@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from ecgscreen.reports.beside import Beside
 from ecgscreen.reports.blocks import ScoredBlock
 from ecgscreen.reports.content import Report
 from ecgscreen.reports.html.flagged import flagged_section
@@ -35,9 +36,10 @@ class HtmlReport:
     text of the run is escaped, file names above all. The same run gives the same bytes.
     """
 
-    def __init__(self, path: Path, report: Report) -> None:
+    def __init__(self, path: Path, report: Report, beside: Beside | None = None) -> None:
         self._path = path
         self._report = report
+        self._beside = beside
         self._tally = Tally(report.diagnoses)
         self._rows = RowStore(path.parent, report)
 
@@ -65,7 +67,7 @@ class HtmlReport:
         yield head(words, self._report.provenance).encode()
         yield overview(summary, self._report.provenance, words).encode()
         yield _table(summary, words, is_mixed=self._rows.is_mixed).encode()
-        for part in flagged_section(strips, summary, self._report, words):
+        for part in flagged_section(strips, summary, self._report, words, self._beside):
             yield part.encode()
         yield provenance_section(self._report.provenance, run, words).encode()
         yield b'<script type="application/json" id="content">'

@@ -1,0 +1,178 @@
+"""A process that writes a part of the reports: the same files, whatever becomes of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from multiprocessing import active_children
+from pathlib import Path
+
+import pytest
+
+from ecgscreen.bundle import default_bundle
+from ecgscreen.embedding import Preparing
+from ecgscreen.errors import StoreError
+from ecgscreen.helper_process import HelperProcess
+from ecgscreen.preprocess import PreprocessConfig
+from ecgscreen.reports import PAGE, ROW_REPORTS, Beside, Report, write_reports
+from ecgscreen.reports.html import HtmlReport
+from ecgscreen.run_store import RunStore
+from ecgscreen.scan import ScanOptions, scan
+from ecgscreen.screening import STORE, read_basis
+from ecgscreen.simulate import write_dataset
+from ecgscreen.stored_report import reader_of, report_in_progress, stored_report
+from ecgscreen.workers import Crew
+
+N = 24
+
+
+@pytest.fixture
+def helper() -> Iterator[HelperProcess]:
+    """A worker that has begun, and has nothing to do."""
+    with Crew(Preparing(PreprocessConfig()), 2) as crew:
+        _ = crew.greeting
+        found = crew.last_one()
+        assert found is not None
+        assert len(active_children()) == 1
+        yield found
+    assert active_children() == []
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """Of a run in progress: its reports are still to be written."""
+    folder = tmp_path_factory.mktemp("helped")
+    write_dataset(folder / "records", N, seed=9, sampling_rate=100.0, faults=3)
+    # The shipped model: what it finds is drawn.
+    scan(
+        ScanOptions(
+            (folder / "records",), "rhythm", folder / "out", bundle=default_bundle(), workers=0
+        )
+    )
+    place = folder / "out" / STORE
+    (place / "manifest.json").rename(place / "manifest.next.json")
+    store = RunStore.open_unfinished(place)
+    assert store is not None
+    return stored_report(store, reader_of(read_basis(store)))
+
+
+def beside(helper: HelperProcess, report: Report) -> Beside:
+    store = report.store
+    assert isinstance(store, RunStore)
+    return Beside(helper, partial(report_in_progress, store.folder, report.provenance))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in ROW_REPORTS}
+
+
+def test_errands_are_done_elsewhere_and_each_has_its_result(helper: HelperProcess) -> None:
+    (process,) = active_children()
+    results = [helper.begin(os.getpid), helper.begin(partial(divmod, 17, 5))]
+    assert results[1]() == (3, 2)
+    assert results[0]() == process.pid
+
+
+def test_what_an_errand_raises_is_raised_here(helper: HelperProcess) -> None:
+    result = helper.begin(partial(Path("nowhere").read_bytes))
+    with pytest.raises(FileNotFoundError) as raised:
+        result()
+    assert raised.value.errno == errno.ENOENT
+
+
+def test_a_process_that_dies_leaves_its_errands_to_this_one(
+    helper: HelperProcess, tmp_path: Path
+) -> None:
+    tally = tmp_path / "tally"
+    results = [helper.begin(partial(_dies_elsewhere, tally, os.getpid())), helper.begin(os.getpid)]
+    assert [result() for result in results] == [os.getpid()] * 2
+    assert tally.read_text() == "begun\n" * 2
+    assert helper.begin(os.getpid)() == os.getpid()
+
+
+def _dies_elsewhere(tally: Path, here: int) -> int:
+    with tally.open("a") as file:
+        file.write("begun\n")
+    if os.getpid() != here:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def test_reports_are_the_same_to_the_byte(
+    helper: HelperProcess, report: Report, tmp_path: Path
+) -> None:
+    summary = write_reports(report, tmp_path / "alone")
+    assert summary.n_with_finding > 1, "strips are drawn in both processes"
+    write_reports(report, tmp_path / "helped", beside=beside(helper, report))
+    assert contents(tmp_path / "helped") == contents(tmp_path / "alone")
+
+
+def test_reports_are_the_same_when_the_helper_is_killed(
+    helper: HelperProcess, report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = HtmlReport.write
+
+    def write_and_kill(page: HtmlReport, *block: object) -> None:
+        for process in active_children():
+            process.kill()
+            process.join()
+        write(page, *block)  # type: ignore[arg-type]  # what it was called with
+
+    monkeypatch.setattr(HtmlReport, "write", write_and_kill)
+    write_reports(report, tmp_path / "helped", beside=beside(helper, report))
+    assert active_children() == []
+    monkeypatch.undo()
+    write_reports(report, tmp_path / "alone")
+    assert contents(tmp_path / "helped") == contents(tmp_path / "alone")
+
+
+def test_reports_that_fail_here_leave_nothing_that_the_helper_wrote(
+    helper: HelperProcess, report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(HtmlReport, "write", full)
+    with pytest.raises(StoreError, match="No space left"):
+        write_reports(report, tmp_path, beside=beside(helper, report))
+    assert active_children() == [], "it may be writing still"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reports_that_fail_there_fail(
+    helper: HelperProcess, report: Report, tmp_path: Path
+) -> None:
+    lost = Beside(helper, partial(report_in_progress, tmp_path, report.provenance))
+    with pytest.raises(StoreError, match="no run in progress"):
+        write_reports(report, tmp_path / "out", beside=lost)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_scan_of_many_has_help(
+    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_processes: list[int] = []
+
+    class Counting(HtmlReport):
+        def close(self) -> None:
+            n_processes.append(len(active_children()))
+            super().close()
+
+    monkeypatch.setattr("ecgscreen.reports.HtmlReport", Counting)
+    store = report.store
+    assert isinstance(store, RunStore)
+    few = ScanOptions(
+        read_basis(store).places, "rhythm", tmp_path / "few", bundle=default_bundle(), workers=2
+    )
+    scan(few)
+    monkeypatch.setattr("ecgscreen.scan.MANY_ROWS", N)
+    scan(replace(few, out=tmp_path / "many"))
+    assert n_processes == [0, 1]
+    assert active_children() == []
+    alone, helped = contents(tmp_path / "few"), contents(tmp_path / "many")
+    assert alone["report.csv"] == helped["report.csv"]
+    assert alone[PAGE].count(b"<svg") == helped[PAGE].count(b"<svg") > 1
