@@ -31,6 +31,9 @@ from ecgscreen.results import RecordResult, Status, printable
 LINE_SECONDS = 30.0
 """How often a plain line is printed where there is no terminal."""
 
+BAR_SECONDS = 0.2
+"""How often the bar moves where there is one."""
+
 NARROW = 60
 """Fewer columns than this: tables put their last column below the first."""
 
@@ -90,19 +93,20 @@ class ScanProgress:
         self._total: int | None = None
         self._n_done = 0
         self._n_not_scored = 0
-        self._started = self._line_due = clock()
+        self._every_s = BAR_SECONDS if console.is_interactive else LINE_SECONDS
+        self._started = self._due = clock()
         self._progress = Progress(
             *_columns(console),
             console=console,
             transient=True,
-            refresh_per_second=5,
+            refresh_per_second=1 / BAR_SECONDS,
             disable=console.quiet or not console.is_interactive,
         )
         self._task = self._progress.add_task("", total=None, not_scored=0)
 
     def __enter__(self) -> ScanProgress:
         self._started = self._clock()
-        self._line_due = self._started + LINE_SECONDS
+        self._due = self._started + self._every_s
         self._progress.start()
         return self
 
@@ -112,6 +116,7 @@ class ScanProgress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._show()
         self._progress.stop()
 
     def expect(self, total: int) -> None:
@@ -130,15 +135,21 @@ class ScanProgress:
 
     def _count(self) -> None:
         self._n_done += 1
-        self._progress.update(self._task, advance=1, not_scored=self._n_not_scored)
         now = self._clock()
-        if not self._console.is_interactive and now >= self._line_due:
-            self._line_due = now + LINE_SECONDS
-            of_total = f" of {self._total:,}" if self._total is not None else ""
-            self._console.print(
-                f"{self._n_done:,}{of_total} recordings, {self._n_not_scored:,} not scored, "
-                f"{_rate(self._n_done, now - self._started)}"
-            )
+        if now < self._due:
+            return
+        self._due = now + self._every_s
+        if self._console.is_interactive:
+            self._show()
+            return
+        of_total = f" of {self._total:,}" if self._total is not None else ""
+        self._console.print(
+            f"{self._n_done:,}{of_total} recordings, {self._n_not_scored:,} not scored, "
+            f"{_rate(self._n_done, now - self._started)}"
+        )
+
+    def _show(self) -> None:
+        self._progress.update(self._task, completed=self._n_done, not_scored=self._n_not_scored)
 
 
 class _Counts(ProgressColumn):
