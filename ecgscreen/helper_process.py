@@ -28,6 +28,11 @@ class Helper(Protocol):
         """
         ...
 
+    @property
+    def is_free(self) -> bool:
+        """Whether all that was begun is done."""
+        ...
+
     def stop(self) -> None:
         """End what is being done; what was begun has no result."""
         ...
@@ -65,6 +70,13 @@ class HelperProcess:
 
         return result
 
+    @property
+    def is_free(self) -> bool:
+        """See `Helper`."""
+        while not self._is_gone and self._process.connection.poll():
+            self._take()
+        return not self._is_gone and len(self._answers) == self._n_begun
+
     def stop(self) -> None:
         """See `Helper`."""
         self._is_gone = True
@@ -73,8 +85,12 @@ class HelperProcess:
 
     def _answer(self, number: int) -> Done | None:
         while len(self._answers) <= number and not self._is_gone:
-            try:
-                self._answers.append(self._process.connection.recv())
-            except (EOFError, ConnectionError):
-                self._is_gone = True
+            self._take()
         return self._answers[number] if number < len(self._answers) else None
+
+    def _take(self) -> None:
+        """Wait for an answer, or the end of the process."""
+        try:
+            self._answers.append(self._process.connection.recv())
+        except (EOFError, ConnectionError):
+            self._is_gone = True

@@ -88,7 +88,7 @@ def write_reports(
             _given_up_with(beside),
         ):
             parts = dict(zip(names, files, strict=True))
-            page = HtmlReport(parts[PAGE], report, beside)
+            page = HtmlReport(parts[PAGE], report, tally, beside)
             for_programs = {name: parts[name] for name in PROGRAM_REPORTS}
             if beside is None:
                 _write_rows(report, for_programs, tally, inputs, page)

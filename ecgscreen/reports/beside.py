@@ -31,6 +31,11 @@ class Beside:
         """As `Helper` has it."""
         return self.helper.begin(errand)
 
+    @property
+    def is_free(self) -> bool:
+        """As `Helper` has it."""
+        return self.helper.is_free
+
     def stop(self) -> None:
         """As `Helper` has it."""
         self.helper.stop()

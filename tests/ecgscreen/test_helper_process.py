@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from multiprocessing import active_children
@@ -103,11 +104,26 @@ def _dies_elsewhere(tally: Path, here: int) -> int:
 
 
 def test_reports_are_the_same_to_the_byte(
-    helper: HelperProcess, report: Report, tmp_path: Path
+    helper: HelperProcess, report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     summary = write_reports(report, tmp_path / "alone")
-    assert summary.n_with_finding > 1, "strips are drawn in both processes"
+    assert summary.n_with_finding > 1
+    close, begin = HtmlReport.close, HelperProcess.begin
+    errands: list[Callable[[], object]] = []
+
+    def close_when_it_is_free(page: HtmlReport) -> None:
+        while not helper.is_free:
+            time.sleep(0.01)
+        close(page)
+
+    def begin_noting(one: HelperProcess, errand: Callable[[], object]) -> Callable[[], object]:
+        errands.append(errand)
+        return begin(one, errand)
+
+    monkeypatch.setattr(HtmlReport, "close", close_when_it_is_free)
+    monkeypatch.setattr(HelperProcess, "begin", begin_noting)
     write_reports(report, tmp_path / "helped", beside=beside(helper, report))
+    assert len(errands) == 2, "it wrote the rows, and drew strips"
     assert contents(tmp_path / "helped") == contents(tmp_path / "alone")
 
 

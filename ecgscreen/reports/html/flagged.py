@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from html import escape
@@ -21,6 +22,10 @@ from ecgscreen.strip import STRIP_S, cut_pieces, draw_strip
 
 MAX_STRIP_SAMPLES = 1 << 25
 """Larger recordings, all leads together, are not read again for a strip: 128 MB."""
+
+ROWS_AT_ONCE = 4
+"""Recordings that are drawn before it is asked whether another process is free: a few hundredths
+of a second."""
 
 READ_IN_PIECES = (".hea", ".edf", ".ecg")
 """Of these no more is read than is drawn."""
@@ -46,7 +51,7 @@ def flagged_section(
     words
         Of the page.
     beside
-        Another process, which draws half of them.
+        Another process, which draws some of them.
     """
     yield (
         f'<section aria-labelledby="strips"><h2 id="strips">{words["strips"]}</h2>\n'
@@ -60,22 +65,30 @@ def flagged_section(
         yield f"<p>{words['strips_capped'].format(shown=shown, n=n)}</p>\n"
     if n_normal := summary.n_flagged - summary.n_with_finding:
         yield f"<p>{words['strips_normal'].format(n=words.count(n_normal))}</p>\n"
-    if beside is None:
-        yield from _articles(rows, report, words)
-    else:
-        half = len(rows) // 2
-        others = beside.begin(partial(_articles_beside, beside.report, rows[half:], words.language))
-        yield from _articles(rows[:half], report, words)
-        yield from others()
+    yield from _articles(rows, report, words, beside)
     yield "</section>\n"
 
 
-def _articles(rows: Sequence[Row], report: Report, words: Words) -> Iterator[str]:
-    return (_article(row, report, words) for row in rows)
+def _articles(
+    rows: Sequence[Row], report: Report, words: Words, beside: Beside | None
+) -> Iterator[str]:
+    """Yield the articles in order; when the other process is free, it takes some of the last."""
+    left = deque(rows)
+    elsewhere: list[Callable[[], list[str]]] = []
+    while left:
+        if beside is not None and beside.is_free:
+            n_taken = min(len(left), max(ROWS_AT_ONCE, len(left) // 3))
+            taken = [left.pop() for _ in range(n_taken)][::-1]
+            errand = partial(_articles_beside, beside.report, taken, words.language)
+            elsewhere.append(beside.begin(errand))
+        for _ in range(min(len(left), ROWS_AT_ONCE)):
+            yield _article(left.popleft(), report, words)
+    for articles in reversed(elsewhere):
+        yield from articles()
 
 
 def _articles_beside(report: Callable[[], Report], rows: Sequence[Row], language: str) -> list[str]:
-    return list(_articles(rows, report(), load_words(language)))
+    return list(_articles(rows, report(), load_words(language), None))
 
 
 def _article(row: Row, report: Report, words: Words) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import tempfile
 from array import array
 from collections.abc import Callable, Iterator
@@ -168,10 +169,12 @@ class RowStore:
         return self._order
 
     def _lines(self, indices: NDArray[np.intp]) -> Iterator[bytes]:
+        self._file.flush()
+        descriptor = self._file.fileno()
         for index in indices.tolist():
             start = self._ends[index - 1] if index else 0
-            self._file.seek(start)
-            yield self._file.read(self._ends[index] - start)
+            # One call, where seeking and reading would fill a buffer for each line.
+            yield os.pread(descriptor, self._ends[index] - start - 1, start)
 
     def _rank(self, block: ScoredBlock, flagged: list[list[int]]) -> None:
         """Remember what the block's rows are ordered by."""

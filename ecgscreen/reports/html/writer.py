@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from ecgscreen.reports.beside import Beside
@@ -25,6 +26,9 @@ MAX_ROWS = 20_000
 MAX_STRIPS = 100
 """Strips of the page: a morning's reading, and about 2 MB."""
 
+ROWS_AT_ONCE = 512
+"""Rows of the table that are written in one piece, some 200 kB."""
+
 RUN_DIGITS = 16
 
 
@@ -34,18 +38,30 @@ class HtmlReport:
     The page needs nothing but itself: style and script are part of it and named to the browser
     by their hashes (Content-Security-Policy), so that nothing else can run or be fetched. Every
     text of the run is escaped, file names above all. The same run gives the same bytes.
+
+    Parameters
+    ----------
+    path
+        The file.
+    report
+        What is reported.
+    tally
+        Has counted all rows when the page is written.
+    beside
+        Another process, which draws some of the strips.
     """
 
-    def __init__(self, path: Path, report: Report, beside: Beside | None = None) -> None:
+    def __init__(
+        self, path: Path, report: Report, tally: Tally, beside: Beside | None = None
+    ) -> None:
         self._path = path
         self._report = report
         self._beside = beside
-        self._tally = Tally(report.diagnoses)
+        self._tally = tally
         self._rows = RowStore(path.parent, report)
 
     def write(self, block: ScoredBlock) -> None:
         """Take the block's rows."""
-        self._tally.write(block)
         self._rows.write(block)
 
     def close(self) -> None:
@@ -103,11 +119,13 @@ class HtmlReport:
             "long_s": LONG_S,
         }
         yield b'{"meta":' + _inert(json.dumps(meta, separators=(",", ":")).encode())
-        separator = b',"rows":['
-        for line in self._rows.worst_first(MAX_ROWS):
-            yield separator + _inert(line.rstrip())
+        yield b',"rows":['
+        separator = b""
+        lines = self._rows.worst_first(MAX_ROWS)
+        while some := list(islice(lines, ROWS_AT_ONCE)):
+            yield separator + _inert(b",\n".join(some))
             separator = b",\n"
-        yield b"]}" if len(self._rows) else b',"rows":[]}'
+        yield b"]}"
 
 
 def _table(summary: RunSummary, words: Words, *, is_mixed: bool) -> str:
