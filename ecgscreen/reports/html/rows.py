@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import tempfile
 from array import array
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -169,12 +169,14 @@ class RowStore:
         return self._order
 
     def _lines(self, indices: NDArray[np.intp]) -> Iterator[bytes]:
+        if not len(indices):
+            return  # and nothing to map, where there is no row at all
         self._file.flush()
-        descriptor = self._file.fileno()
-        for index in indices.tolist():
-            start = self._ends[index - 1] if index else 0
-            # One call, where seeking and reading would fill a buffer for each line.
-            yield os.pread(descriptor, self._ends[index] - start - 1, start)
+        # Seeking and reading would fill a buffer for each line.
+        with mmap(self._file.fileno(), 0, access=ACCESS_READ) as content:
+            for index in indices.tolist():
+                start = self._ends[index - 1] if index else 0
+                yield content[start : self._ends[index] - 1]
 
     def _rank(self, block: ScoredBlock, flagged: list[list[int]]) -> None:
         """Remember what the block's rows are ordered by."""
