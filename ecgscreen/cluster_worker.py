@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 
 from ecgscreen import __version__
-from ecgscreen.bundle import load_bundle
+from ecgscreen.bundle import Bundle, load_bundle
 from ecgscreen.embedding import embed_all
 from ecgscreen.errors import ClusterError, EngineError
 from ecgscreen.objects.ahead import fetching_ahead
@@ -127,8 +127,19 @@ def _load(job: ClusterJob) -> tuple[Engine, PreprocessConfig]:
             f"({bundle.sha256[:12]}, not {job.bundle_sha256[:12]})",
             "Give a --bundle that all machines see by the same path.",
         )
+    return engine_of(job, bundle), bundle.preprocessing
+
+
+def engine_of(job: ClusterJob, bundle: Bundle) -> Engine:
+    """Load the engine of a job, with its bundle's encoder.
+
+    Raises
+    ------
+    EngineError
+        If it is not to be had here.
+    """
     try:
-        engine = load_engine(
+        return load_engine(
             job.engine,
             bundle.encoder_onnx,
             precision=job.precision,
@@ -137,4 +148,3 @@ def _load(job: ClusterJob) -> tuple[Engine, PreprocessConfig]:
         )
     except EngineUnavailableError as error:
         raise EngineError(error.message, error.advice) from error
-    return engine, bundle.preprocessing

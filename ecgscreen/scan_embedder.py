@@ -9,18 +9,16 @@ from itertools import islice
 
 from ecgscreen import __version__
 from ecgscreen.bundle import Bundle
-from ecgscreen.cluster_worker import ClusterJob, Embedding
+from ecgscreen.cluster_worker import ClusterJob, Embedding, engine_of
 from ecgscreen.crew_size import FEW, crew_size, most_workers
 from ecgscreen.discover import Discovery
 from ecgscreen.embedding import Embedder, EmbedderHere, EmbedderInWorkers
-from ecgscreen.errors import EngineError
 from ecgscreen.results import RecordResult
 from ecgscreen.scan_options import DEFAULT_ENGINE, ScanOptions
 from ecgscreen.worker_process import StartedWorkers
 from ecgscreen.workers import Crew
-from engines.base import Engine, EngineUnavailableError
 from engines.processor import usable_cores
-from engines.select import PROCESSOR_ENGINES, load_engine
+from engines.select import PROCESSOR_ENGINES
 
 
 @contextmanager
@@ -56,9 +54,8 @@ def embedder_for(
     elif crew is not None:
         yield EmbedderInWorkers(crew)
     else:
-        yield EmbedderHere(
-            _load_engine(options, bundle), bundle.preprocessing, workers=options.workers
-        )
+        engine = engine_of(replace(_job(options, bundle), threads=options.threads), bundle)
+        yield EmbedderHere(engine, bundle.preprocessing, workers=options.workers)
 
 
 def _job(options: ScanOptions, bundle: Bundle) -> ClusterJob:
@@ -79,16 +76,3 @@ def _workers(options: ScanOptions) -> int:
     if size is not None:
         return size
     return most_workers() if len(list(islice(Discovery(options.roots), FEW))) == FEW else 0
-
-
-def _load_engine(options: ScanOptions, bundle: Bundle) -> Engine:
-    try:
-        return load_engine(
-            options.engine or DEFAULT_ENGINE,
-            bundle.encoder_onnx,
-            precision=options.precision,
-            batch_size=options.batch_size,
-            threads=options.threads,
-        )
-    except EngineUnavailableError as error:
-        raise EngineError(error.message, error.advice) from error

@@ -93,7 +93,8 @@ def write_reports(
             if beside is None:
                 _write_rows(report, for_programs, tally, inputs, page)
             else:
-                written = beside.begin(partial(_write_rows_beside, beside.report, for_programs))
+                errand = partial(_write_rows_beside, beside.report, for_programs)
+                written = beside.helper.begin(errand)
                 _write_rows(report, {}, tally, inputs, page)
                 written()
             summary = replace(tally.summary(), fail_if_empty=fail_if_empty)
@@ -133,5 +134,5 @@ def _given_up_with(beside: Beside | None) -> Iterator[None]:
         yield
     except BaseException:
         if beside is not None:
-            beside.stop()
+            beside.helper.stop()
         raise

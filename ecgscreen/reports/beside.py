@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from ecgscreen.helper_process import Helper
 from ecgscreen.reports.content import Report
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -26,16 +23,3 @@ class Beside:
 
     helper: Helper
     report: Callable[[], Report]
-
-    def begin(self, errand: Callable[[], Result]) -> Callable[[], Result]:
-        """As `Helper` has it."""
-        return self.helper.begin(errand)
-
-    @property
-    def is_free(self) -> bool:
-        """As `Helper` has it."""
-        return self.helper.is_free
-
-    def stop(self) -> None:
-        """As `Helper` has it."""
-        self.helper.stop()

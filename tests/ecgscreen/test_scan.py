@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
@@ -14,16 +13,12 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from ecgscreen.bundle import load_bundle
-from ecgscreen.embedding import embed_all
 from ecgscreen.errors import EngineError, ExitCode, LabelListError, UsageError
-from ecgscreen.preparation import PreparedRecord
-from ecgscreen.preprocess import Prepared
-from ecgscreen.recording import LEADS, SkipReason
+from ecgscreen.recording import LEADS
 from ecgscreen.reports import RunSummary, write_reports
-from ecgscreen.results import RecordResult, Status, not_scored
+from ecgscreen.results import RecordResult
 from ecgscreen.scan import Listener, ScanOptions, ScanResult, scan
 from ecgscreen.scoring import quantise_directions, record_embedding, score
 from ecgscreen.simulate import (
@@ -35,8 +30,6 @@ from ecgscreen.simulate import (
     write_faulty,
     write_wfdb,
 )
-from engines.base import EngineInfo, EngineUnavailableError
-from engines.stream import MOST_WAITING
 from tests.ecgscreen.bundles import rewritten
 from tests.ecgscreen.reports_read import Reports, reports_of
 from tests.offline import run_offline
@@ -256,52 +249,6 @@ def test_the_screening_is_for_its_owner_only(bundle_dir: Path, tmp_path: Path) -
     (tmp_path / "records").mkdir()
     scan(options(bundle_dir, tmp_path / "out", tmp_path / "records"))
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
-
-
-def test_an_engine_that_fails_ends_with_a_sentence() -> None:
-    class Failing:
-        info = EngineInfo("tensorrt", "11", "a device", "f16", 2)
-
-        def embed(
-            self, windows: NDArray[np.float32], lead_mask: NDArray[np.bool_]
-        ) -> NDArray[np.float32]:
-            raise EngineUnavailableError("the device is gone", "look at nvidia-smi")
-
-    windows = np.ones((1, 12, 1000), np.float32)
-    prepared = Prepared(windows, np.ones(12, np.bool_), np.zeros(1, np.float32), True)
-    record = PreparedRecord("one.hea", prepared, "good", 500.0, 10.0, ())
-    with pytest.raises(EngineError, match="the device is gone") as caught:
-        list(embed_all([record], Failing()))
-    assert caught.value.advice == "look at nvidia-smi"
-
-
-def test_recordings_without_window_are_not_collected() -> None:
-    class AtOnce:
-        """Computes when it is asked to: when a batch is done does not depend on the load."""
-
-        info = EngineInfo("at once", "1", "a device", "f32", 2)
-
-        def embed(
-            self, windows: NDArray[np.float32], lead_mask: NDArray[np.bool_]
-        ) -> NDArray[np.float32]:
-            return windows[:, :2, 0]
-
-    bad = not_scored("bad.hea", Status.ERROR, SkipReason.BAD_HEADER)
-    windows = np.ones((1, 12, 1000), np.float32)
-    prepared = Prepared(windows, np.ones(12, np.bool_), np.zeros(1, np.float32), True)
-    good = PreparedRecord("good.hea", prepared, "good", 500.0, 10.0, ())
-    taken = []
-
-    def many() -> Iterator[PreparedRecord | RecordResult]:
-        yield good
-        for number in range(10 * MOST_WAITING):
-            taken.append(number)
-            yield bad
-
-    results = embed_all(many(), AtOnce())
-    assert next(results).path == "good.hea"
-    assert len(taken) == MOST_WAITING
-    assert next(results) is bad
 
 
 def test_an_empty_folder_is_fine(bundle_dir: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from ecgscreen.strip import STRIP_S, cut_pieces, draw_strip
 MAX_STRIP_SAMPLES = 1 << 25
 """Larger recordings, all leads together, are not read again for a strip: 128 MB."""
 
-ROWS_AT_ONCE = 4
+STRIPS_AT_ONCE = 4
 """Recordings that are drawn before it is asked whether another process is free: a few hundredths
 of a second."""
 
@@ -76,12 +76,12 @@ def _articles(
     left = deque(rows)
     elsewhere: list[Callable[[], list[str]]] = []
     while left:
-        if beside is not None and beside.is_free:
-            n_taken = min(len(left), max(ROWS_AT_ONCE, len(left) // 3))
+        if beside is not None and beside.helper.is_free:
+            n_taken = min(len(left), max(STRIPS_AT_ONCE, len(left) // 3))
             taken = [left.pop() for _ in range(n_taken)][::-1]
             errand = partial(_articles_beside, beside.report, taken, words.language)
-            elsewhere.append(beside.begin(errand))
-        for _ in range(min(len(left), ROWS_AT_ONCE)):
+            elsewhere.append(beside.helper.begin(errand))
+        for _ in range(min(len(left), STRIPS_AT_ONCE)):
             yield _article(left.popleft(), report, words)
     for articles in reversed(elsewhere):
         yield from articles()
