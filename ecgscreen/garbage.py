@@ -7,9 +7,13 @@ loaded stays, and is a hundred thousand of them. What no cycle holds is freed at
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _AS_EVER = gc.get_threshold()
 _WHILE_LOADING = 20_000
+_WITH_BLOCKS = 200_000
+"""A block of the reports' rows is some tens of thousands, and goes as a whole."""
 
 
 def expect_loading() -> None:
@@ -20,6 +24,17 @@ def expect_loading() -> None:
 def expect_work() -> None:
     """Look as often as ever: a recording that could not be read may be held by a cycle."""
     gc.set_threshold(*_AS_EVER)
+
+
+@contextmanager
+def expecting_blocks() -> Iterator[None]:
+    """Look as good as never in the body, which makes and drops blocks of rows; then as before."""
+    before = gc.get_threshold()
+    gc.set_threshold(_WITH_BLOCKS, *_AS_EVER[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def expect_end() -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from ecgscreen.garbage import expecting_blocks
 from ecgscreen.publish import (
     json_bytes,
     make_private_folder,
@@ -84,6 +85,7 @@ def write_reports(
         make_private_folder(folder)
         remove_leftovers(folder)
         with (
+            expecting_blocks(),
             publishing_together([folder / name for name in names]) as files,
             _given_up_with(beside),
         ):
@@ -124,7 +126,8 @@ def _write_rows(report: Report, forms: Mapping[str, Path], *others: ReportWriter
 
 
 def _write_rows_beside(report: Callable[[], Report], forms: Mapping[str, Path]) -> None:
-    _write_rows(report(), forms)
+    with expecting_blocks():
+        _write_rows(report(), forms)
 
 
 @contextmanager

@@ -44,6 +44,13 @@ def test_a_scan_that_works_looks_as_often_as_python_does(
     assert gc.get_threshold() == as_ever
 
 
+def test_reports_look_seldom_and_leave_it_as_it_was() -> None:
+    as_ever = gc.get_threshold()
+    with garbage.expecting_blocks():
+        assert gc.get_threshold()[0] == garbage._WITH_BLOCKS
+    assert gc.get_threshold() == as_ever
+
+
 def test_at_the_end_nothing_is_looked_through() -> None:
     garbage.expect_end()
     assert not gc.isenabled()
