@@ -1,4 +1,8 @@
-"""Whether anybody opens a file: asked of the kernel, whatever process or library does it."""
+"""Whether anybody opens a file: asked of the kernel, whatever process or library does it.
+
+The kernel does not say whose open it was. So a test watches files of its own, which nothing else on
+the machine knows of, never one of the system's.
+"""
 
 from __future__ import annotations
 

@@ -30,27 +30,50 @@ def reasons(rows: Rows) -> dict[str, str]:
     return {path: row["reason"].partition(":")[0] for path, row in rows.items()}
 
 
-@pytest.mark.parametrize("above", ["../../etc/passwd", "../../../../../../../../../../etc/passwd"])
-def test_a_header_that_names_a_file_above(bad_rows: BadRows, folder: Path, above: str) -> None:
+ABOVE_ALL = "../" * 40
+"""Leads to the root of the file system from any folder of a test."""
+
+
+@pytest.mark.parametrize("way", ["two up", "over the root"])
+def test_a_header_that_names_a_file_above(bad_rows: BadRows, folder: Path, way: str) -> None:
+    """Also as a segment, whose header lies there as well."""
     passwd = secret(folder.parent.parent / "etc" / "passwd")
+    write(passwd.parent, header("passwd"), name="passwd")
+    above = {
+        "two up": "../../etc/passwd",
+        "over the root": f"{ABOVE_ALL}{passwd.relative_to('/')}",
+    }[way]
+    assert (folder / above).read_bytes() == passwd.read_bytes()
     write(folder, header(above))
+    write(folder, header(above, form="212"), name="packed")
     write(folder, f"up/1 12 500 5000\n{above} 5000\n", name="up")
-    with Watch(passwd, Path("/etc/passwd")) as watch:
+    with Watch(passwd, passwd.with_suffix(".hea")) as watch:
         rows = bad_rows(folder)
         assert watch.opened() == set()
-    assert reasons(rows) == dict.fromkeys(["rec.hea", "up.hea"], SkipReason.OUTSIDE_FOLDER)
+    names = ["packed.hea", "rec.hea", "up.hea"]
+    assert reasons(rows) == dict.fromkeys(names, SkipReason.OUTSIDE_FOLDER)
 
 
 def test_a_header_that_names_an_absolute_path(bad_rows: BadRows, folder: Path) -> None:
     elsewhere = secret(folder.parent / "private" / "rec.dat")
+    write(elsewhere.parent, header("rec.dat"))
     write(folder, header(f"{elsewhere}"))
     write(folder, header(f"{elsewhere}", form="212"), name="packed")
-    write(folder, header("/etc/passwd"), name="passwd")
-    with Watch(elsewhere, elsewhere.parent, Path("/etc/passwd")) as watch:
+    write(folder, f"part/1 12 500 5000\n{elsewhere.with_suffix('')} 5000\n", name="part")
+    with Watch(elsewhere, elsewhere.with_suffix(".hea"), elsewhere.parent) as watch:
         rows = bad_rows(folder)
         assert watch.opened() == set()
-    names = ["packed.hea", "passwd.hea", "rec.hea"]
+    names = ["packed.hea", "part.hea", "rec.hea"]
     assert reasons(rows) == dict.fromkeys(names, SkipReason.OUTSIDE_FOLDER)
+
+
+def test_a_header_that_names_a_file_of_the_system(bad_rows: BadRows, folder: Path) -> None:
+    """Which anybody on the machine may open meanwhile: only the process that scans is asked."""
+    write(folder, header("/etc/passwd"), name="absolute")
+    write(folder, header(f"{ABOVE_ALL}etc/passwd"), name="above")
+    write(folder, header("../../etc/passwd"), name="missing")
+    names = ["above.hea", "absolute.hea", "missing.hea"]
+    assert reasons(bad_rows(folder)) == dict.fromkeys(names, SkipReason.OUTSIDE_FOLDER)
 
 
 def test_a_header_that_names_a_url(bad_rows: BadRows, folder: Path) -> None:
