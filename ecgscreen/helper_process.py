@@ -91,6 +91,6 @@ class HelperProcess:
     def _take(self) -> None:
         """Wait for an answer, or the end of the process."""
         try:
-            self._answers.append(self._process.connection.recv())
-        except (EOFError, ConnectionError):
+            self._answers.append(self._process.receive())
+        except EOFError:
             self._is_gone = True

@@ -13,7 +13,7 @@ from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 _SECONDS_TO_END = 0.5
 # spawn: a fork would copy the threads' locks of a runtime that is already loaded.
@@ -64,6 +64,19 @@ class WorkerProcess:
     def exit_code(self) -> int | None:
         """As `multiprocessing.Process` has it."""
         return self._process.exitcode
+
+    def receive(self) -> Any:  # whatever it answers
+        """Wait for its next message.
+
+        Raises
+        ------
+        EOFError
+            If it is gone, be it in the middle of a message.
+        """
+        try:
+            return self.connection.recv()
+        except OSError as error:
+            raise EOFError(str(error)) from error
 
     def stop(self) -> None:
         """Tell the process to end, whatever it is doing."""

@@ -153,8 +153,8 @@ class _Worker:
     def take(self) -> list[Any]:
         """Wait for the next message: outcomes, or nothing if it has only begun, or died."""
         try:
-            message: Any = self.connection.recv()
-        except (EOFError, ConnectionError):
+            message = self._process.receive()
+        except EOFError:
             self._replace()
             return []
         if isinstance(message, EcgscreenError):

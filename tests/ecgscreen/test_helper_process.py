@@ -29,6 +29,7 @@ from ecgscreen.stored_report import reader_of, report_in_progress, stored_report
 from ecgscreen.workers import Crew
 
 N = 24
+MORE_THAN_A_PIPE_HOLDS = 50_000_000
 
 
 @pytest.fixture
@@ -93,6 +94,18 @@ def test_a_process_that_dies_leaves_its_errands_to_this_one(
     assert [result() for result in results] == [os.getpid()] * 2
     assert tally.read_text() == "begun\n" * 2
     assert helper.begin(os.getpid)() == os.getpid()
+
+
+def test_a_process_that_dies_while_it_answers_leaves_its_errand_to_this_one(
+    helper: HelperProcess,
+) -> None:
+    result = helper.begin(partial(bytes, MORE_THAN_A_PIPE_HOLDS))
+    assert helper._process.connection.poll(10), "it has begun to answer"
+    time.sleep(0.1)  # until the pipe is full
+    (process,) = active_children()
+    process.kill()
+    process.join()
+    assert len(result()) == MORE_THAN_A_PIPE_HOLDS
 
 
 def _dies_elsewhere(tally: Path, here: int) -> int:

@@ -170,6 +170,18 @@ def test_the_run_goes_on_when_a_worker_is_killed(folder: Path) -> None:
     assert found == prepared(folder, 0)
 
 
+def test_the_run_goes_on_when_a_worker_is_killed_while_it_answers(folder: Path) -> None:
+    with Crew(Preparing(CONFIG), 1) as crew:
+        stream = crew.outcomes(Discovery([folder]))
+        found = as_bytes(iter([next(stream)]))
+        assert crew._workers[0].connection.poll(10), "it has begun to answer"
+        time.sleep(0.1)  # until the pipe is full
+        (worker,) = active_children()
+        worker.kill()
+        found += as_bytes(stream)
+    assert found == prepared(folder, 0)
+
+
 def test_a_recording_that_kills_its_worker_twice_is_named(folder: Path, tmp_path: Path) -> None:
     good = list(Discovery([folder]))
     tally = tmp_path / "tries"
