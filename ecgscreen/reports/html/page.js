@@ -116,7 +116,7 @@
     const two = n => String(n).padStart(2, "0");
     const s = Math.floor(row[START]);
     const time = `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
-    return [make("span", { class: "soft" }, fill(words.at, { time }))];
+    return [make("div", { class: "soft" }, fill(words.at, { time }))];
   };
 
   const cell = (column, row) => {
