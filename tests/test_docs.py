@@ -125,6 +125,17 @@ def test_every_command_is_mentioned(path: tuple[str, ...]) -> None:
     assert f"ecgscreen {spelling}" in README or f"`{spelling}`" in README
 
 
+@pytest.mark.parametrize("path", list(paths_of_commands()), ids=" ".join)
+def test_help_shows_what_is_written_for_it(path: tuple[str, ...]) -> None:
+    """A word in brackets would not be: Rich takes it for markup."""
+    command: Any = typer.main.get_command(app)
+    for name in path:
+        command = loaded(command.commands[name])
+    shown = "".join(letter for letter in help_of(path) if letter not in "│ \n")
+    for parameter in command.params:
+        assert (parameter.help or "").replace(" ", "") in shown, parameter.name
+
+
 def test_options_in_the_running_text_exist() -> None:
     text = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
     known = "".join(help_of(path) for path in paths_of_commands())

@@ -27,7 +27,8 @@ def calibrate(
     operating_point: Annotated[
         str,
         typer.Option(
-            help="'largest F1', 'Youden', 'sensitivity 0.95' or 'specificity 0.98', a diagnosis."
+            help="'largest F1', 'Youden', 'sensitivity 0.95' or 'specificity 0.98', for each "
+            "diagnosis."
         ),
     ] = "largest F1",
     prevalence: Annotated[

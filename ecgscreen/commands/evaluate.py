@@ -15,7 +15,7 @@ Protocol = Annotated[
     str, typer.Option("--protocol", help="multilabel, or argmax: cases of one class only.")
 ]
 Leads = Annotated[
-    str, typer.Option("--leads", help="Such as I,II: the others are masked. [default: all]")
+    str, typer.Option("--leads", help="Such as I,II: the others are masked.", show_default="all")
 ]
 Concepts = Annotated[
     str, typer.Option("--concepts", help="Such as AFIB,CLBBB: these instead of a task.")
@@ -35,7 +35,7 @@ def evaluate_ptb_xl(
     task: Annotated[
         str | None,
         typer.Option(
-            help="superclass, subclass, diagnostic, form, rhythm or all. [default: superclass]"
+            help="superclass, subclass, diagnostic, form, rhythm or all.", show_default="superclass"
         ),
     ] = None,
     folds: Annotated[str, typer.Option(help="Folds to measure on.")] = "9",
@@ -75,7 +75,7 @@ def _evaluate_set(dataset: str, summary: str) -> None:
         paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="What to measure on.")],
         task: Annotated[
             str | None,
-            typer.Option(help="A task of ptb-xl, or all. [default: the set's own, else all]"),
+            typer.Option(help="A task of ptb-xl, or all.", show_default="the set's own, else all"),
         ] = None,
         protocol: Protocol = "multilabel",
         leads: Leads = "",

@@ -35,7 +35,11 @@ def explain(
     ] = None,
     start: Annotated[
         float | None,
-        typer.Option(min=0, help="A second of the recording. [default: the highest score's]"),
+        typer.Option(
+            min=0,
+            help="Explain the ten seconds that hold this one.",
+            show_default="those with the highest score",
+        ),
     ] = None,
     leads: Annotated[bool, typer.Option("--leads", help="Print the leads only.")] = False,
     seconds: Annotated[bool, typer.Option("--seconds", help="Print the seconds only.")] = False,

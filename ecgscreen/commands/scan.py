@@ -71,8 +71,8 @@ def scan(
         typer.Option(
             min=0,
             max=256,
-            help="Processes that read and embed; 0: only this one. [default: one a core, 0 for a "
-            "small folder]",
+            help="Processes that read and embed; 0: only this one.",
+            show_default="one a core, 8 at most; 0 for a small folder",
         ),
     ] = None,
     cluster: Annotated[

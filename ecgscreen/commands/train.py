@@ -28,14 +28,15 @@ def train(
         str | None,
         typer.Option(
             help="Weights to start from: default (the bundle that ships), none, or a bundle's "
-            "folder. [default: default for a table, none for folders]"
+            "folder.",
+            show_default="default for a table, none for folders",
         ),
     ] = None,
     labels_from: Annotated[
         str | None,
         typer.Option(
-            help="statements, or reports: what the text of the reports says. [default: "
-            "statements; reports for a table without any]"
+            help="statements, or reports: what the text of the reports says.",
+            show_default="statements; reports for a table without any",
         ),
     ] = None,
     coding_conventions: Annotated[
@@ -66,16 +67,17 @@ def train(
     ] = False,
     name: Annotated[str, typer.Option(help="The model's name.")] = "site",
     train_folds: Annotated[
-        str | None, typer.Option(help="Folds to train on. [default: 1-8, of a table 1-7]")
+        str | None, typer.Option(help="Folds to train on.", show_default="1-8, of a table 1-7")
     ] = None,
     validation_folds: Annotated[
-        str | None, typer.Option(help="Folds for thresholds. [default: 9, of a table 8]")
+        str | None, typer.Option(help="Folds for thresholds.", show_default="9, of a table 8")
     ] = None,
     preset: Annotated[
         str | None,
         typer.Option(
             help="default; fine-tune: gentler, for a start from a base; paper: clip as in the "
-            "paper, its optimiser too. [default: fine-tune with a base, else default]"
+            "paper, its optimiser too.",
+            show_default="fine-tune with a base, else default",
         ),
     ] = None,
     objective: Annotated[
