@@ -225,7 +225,8 @@ def status_lines(status: ScreeningStatus, names: int = 10) -> Iterator[str]:
         yield f"    and {len(status.not_scored) - names:,} more"
     yield from _waiting_lines(status.waiting, names)
     run = status.last_run
-    yield f"last run: {run['number']}, {run['command']}, ended {run['ended_utc']}"
+    ended = datetime.fromisoformat(run["ended_utc"])
+    yield f"last run: {run['number']}, {run['command']}, ended {ended:%Y-%m-%d %H:%M %Z}"
     if status.held_by:
         yield f"a run is in progress: {status.held_by}"
     elif status.interrupted is not None:
@@ -255,4 +256,4 @@ def _waiting_lines(waiting: Waiting | None, names: int) -> Iterator[str]:
     if len(both) > names:
         yield f"    and {len(both) - names:,} more"
     if waiting.n_gone:
-        yield f"  {waiting.n_gone:,} are no longer there"
+        yield f"  {waiting.n_gone:,} no longer there"

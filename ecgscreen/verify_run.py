@@ -228,7 +228,7 @@ def _check_inputs(store: RunStore, basis: Basis) -> Check:
         found = _content(result, basis)
         if found != result.sha256:
             differences.append(_differing(result.path, result.sha256, found))
-    without = f"; {n_without:,} have no hash, they were not read" if n_without else ""
+    without = f"; {n_without:,} without a hash, which could not be read" if n_without else ""
     return Check(f"inputs, {n:,} recordings{without}", tuple(differences))
 
 

@@ -35,8 +35,8 @@ def forget(
         say("Copies of the reports elsewhere, backups and logs are yours to clean.")
     if forgotten.still_there:
         say(
-            f"{len(forgotten.still_there):,} of them still lie in the folders that are scanned; "
-            "the next scan scores them again.",
+            "Still in the folders that are scanned, so that the next scan scores them again: "
+            f"{len(forgotten.still_there):,}",
             err=True,
         )
         for name in forgotten.still_there[:NAMES_SHOWN]:

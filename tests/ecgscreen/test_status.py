@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +47,8 @@ def test_a_finished_screening(original: Path, run: Run) -> None:
     assert lines[1] == f"  1 not: {faulty['reason'].partition(':')[0]}"
     assert lines[2].strip() == faulty["path"]
     assert "waiting: 0 new, 0 changed" in lines
-    assert any(line.startswith("last run: 1, scan, ended 20") for line in lines)
+    (ended,) = (line for line in lines if line.startswith("last run: "))
+    assert re.fullmatch(r"last run: 1, scan, ended 20\d\d-\d\d-\d\d \d\d:\d\d UTC", ended)
     assert any("4 scored by openvino" in line for line in lines)
     assert any(line.startswith("bundle tiny, SHA-256 ") for line in lines)
     assert any(line.startswith("list superclass.txt, SHA-256 ") for line in lines)

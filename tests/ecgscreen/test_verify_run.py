@@ -49,7 +49,7 @@ def test_a_screening_as_it_was(original: Path, run: Run) -> None:
     lines = done.out.splitlines()
     assert all(line.startswith("as it was: ") for line in lines)
     assert "as it was: reports, 3 files" in lines
-    assert "as it was: inputs, 29 recordings; 1 have no hash, they were not read" in lines
+    assert "as it was: inputs, 29 recordings; 1 without a hash, which could not be read" in lines
     (again,) = (line for line in lines if "scored again" in line)
     assert "10 recordings (seed 7): openvino" in again
     assert "to the last bit" in again
