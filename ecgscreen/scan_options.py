@@ -34,8 +34,8 @@ class ScanOptions:
     precision, batch_size, threads
         See `engines.select.load_engine`.
     workers
-        Processes that read and prepare; 0 does it in this one, None decides by the number of
-        recordings and of cores.
+        Processes that read and embed (with an engine of a device, read and prepare); 0 does it in
+        this one, None decides by the number of recordings and of cores.
     cluster
         Address of a Dask scheduler whose workers read and embed, or ``local``; None does it here.
     share
