@@ -26,20 +26,21 @@ def end_at_interrupts() -> None:
     """The work is done: from now on an interrupt ends the process without a word."""
     for number in _CODES:
         if signal.getsignal(number) is _interrupted:
-            signal.signal(number, _end)
+            signal.signal(number, end_now)
+
+
+def end_now(number: int, _frame: FrameType | None) -> None:
+    """Answer a signal with its exit code, at once: nothing is cleaned up, nothing is said."""
+    os._exit(_CODES[signal.Signals(number)])
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
     if _is_loading(frame):
         # While modules are loaded there is nothing to clean up.
-        _end(number, frame)
+        end_now(number, frame)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     sys.exit(_CODES[signal.Signals(number)])
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    os._exit(_CODES[signal.Signals(number)])
 
 
 def _is_loading(frame: FrameType | None) -> bool:

@@ -44,6 +44,11 @@ CHECKPOINT_FILE = "run.checkpoint"
 CANDIDATE = "bundle"
 
 
+def checkpoint_file(out: Path) -> Path:
+    """Where a training whose bundle goes to `out` keeps its state; there from the first one on."""
+    return out.with_name(f"{out.name}.partial") / CHECKPOINT_FILE
+
+
 def run_training(request: TrainRequest, console: Console) -> None:
     """Train, export, and for a site compare with the bundle before.
 
@@ -76,12 +81,11 @@ def run_training(request: TrainRequest, console: Console) -> None:
         _foretell(request, held_out, check, vocabulary, console)
     shown = hide_excluded(recordings, config, vocabulary, console)
 
-    partial = request.out.with_name(f"{request.out.name}.partial")
+    file = checkpoint_file(request.out)
+    partial = file.parent
     with storing(partial):
         partial.mkdir(parents=True, exist_ok=True)
-    checkpoint = Checkpoint(
-        partial / CHECKPOINT_FILE, 60 * request.checkpoint_minutes, request.resume
-    )
+    checkpoint = Checkpoint(file, 60 * request.checkpoint_minutes, request.resume)
     trained = _train(shown, vocabulary, config, base, request, checkpoint, console)
     if not distributed.is_first():
         return

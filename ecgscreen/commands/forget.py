@@ -26,9 +26,14 @@ def forget(
     quiet: Quiet = False,
 ) -> None:
     """Take recordings out of a screening, its store and its reports, for good."""
+    from ecgscreen.commands.last_words import telling_if_interrupted
     from ecgscreen.forgetting import forget as forget_them
 
-    forgotten = forget_them(folder, recordings, wait_s=wait_lock)
+    # Quiet or not: somebody relies on it that they are gone.
+    with telling_if_interrupted(
+        lambda: f"Interrupted: {folder} may still hold them; the same command takes them out."
+    ):
+        forgotten = forget_them(folder, recordings, wait_s=wait_lock)
     if not quiet:
         n = len(forgotten.names)
         say(f"{n:,} forgotten; {forgotten.summary.n_records:,} left, the reports are made anew")

@@ -25,6 +25,7 @@ from ecgscreen.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from ecgscreen.commands.last_words import ScanLastWords
     from ecgscreen.json_lines import JsonLines
     from ecgscreen.progress import ScanProgress
     from ecgscreen.results import RecordResult
@@ -150,6 +151,7 @@ def scan(
     # They import what they take while this process does.
     with StartedWorkers(size or 0, _IN_WORKERS) as started:
         from ecgscreen.bundle import default_bundle
+        from ecgscreen.commands.last_words import ScanLastWords
         from ecgscreen.ending import ending_in_time
         from ecgscreen.json_lines import JsonLines
         from ecgscreen.progress import ScanProgress, print_summary, stderr_console
@@ -186,25 +188,30 @@ def scan(
         console = stderr_console(quiet=quiet)
         stdout = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
         lines = JsonLines(stdout if json_lines else None)
-        with ending_in_time(), RunLog(log_file) as log, ScanProgress(console) as progress:
+        words = ScanLastWords(console, out, fresh=fresh)
+        with ending_in_time(words), RunLog(log_file) as log, ScanProgress(console) as progress:
             if console.is_interactive and not rescore:
                 _count_ahead(options, progress)
-            result = run_scan(options, _listener(progress, lines, log), started)
+            result = run_scan(options, _listener(progress, lines, log, words), started)
             lines.ended(result, out)
             log.ended(result)
         print_summary(console, result.summary, result.provenance, out)
         raise typer.Exit(result.summary.exit_code)
 
 
-def _listener(progress: ScanProgress, lines: JsonLines, log: RunLog) -> Listener:
-    """Tell all three of what is done."""
+def _listener(
+    progress: ScanProgress, lines: JsonLines, log: RunLog, words: ScanLastWords
+) -> Listener:
+    """Tell all of them what is done."""
     from ecgscreen.scan import Listener
 
     def started(store: RunStore) -> None:
+        words.started()
         lines.started(store)
         log.started(store)
 
     def done(result: RecordResult) -> None:
+        words.done()
         progress.done(result)
         lines.done(result)
         log.done(result)

@@ -139,12 +139,22 @@ def train(
 ) -> None:
     """Train an encoder on recordings with statements and write a bundle."""
     need_extra("train", "torch", "transformers", "onnx")
+    from ecgscreen.commands.last_words import telling_if_interrupted
     from ecgscreen.progress import stderr_console
     from trainer.distributed import is_first, joined
     from trainer.request import TrainRequest
-    from trainer.run import run_training
+    from trainer.run import checkpoint_file, run_training
 
-    with joined(device or "auto"):
+    def last_words() -> str:
+        if quiet or not is_first():
+            return ""
+        checkpoint = checkpoint_file(out)
+        if not checkpoint.exists():
+            return "Interrupted: there is no checkpoint to go on from."
+        command = "the same command" if resume else "the same command with --resume"
+        return f"Interrupted: the last checkpoint is {checkpoint}; {command} goes on from there."
+
+    with joined(device or "auto"), telling_if_interrupted(last_words):
         run_training(
             TrainRequest(
                 folders=tuple(folders or ()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import signal
 from contextlib import suppress
 from pathlib import Path
 
@@ -108,6 +109,25 @@ def test_begun_again_after_a_crash_it_ends_in_the_same(
     forget(out, [GONE])
     assert GONE.encode() not in every_byte(out)
     assert len(rows(out)) == 7
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)],
+)
+def test_interrupted_it_says_that_they_may_still_be_there(
+    out: Path, monkeypatch: pytest.MonkeyPatch, run: Run, number: signal.Signals, code: ExitCode
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("ecgscreen.forgetting.write_stored", lambda *_: os.kill(os.getpid(), number))
+        done = run("forget", out, GONE, "--quiet")
+    assert (done.code, done.out) == (code, "")
+    assert done.err == (
+        f"Interrupted: {out} may still hold them; the same command takes them out.\n"
+    )
+    assert GONE in rows(out)
+    run("forget", out, GONE)
+    assert GONE.encode() not in every_byte(out)
 
 
 @pytest.mark.usefixtures("without_strips")

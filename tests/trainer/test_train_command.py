@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import signal
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +18,10 @@ import torch
 from rich.console import Console
 
 from ecgscreen.bundle import load_bundle
-from ecgscreen.errors import StoreError, UsageError
+from ecgscreen.errors import ExitCode, StoreError, UsageError
+from tests.command_line import Run
 from tests.tiny_bundle import TEXT_SIZE
+from trainer.checkpoint import Checkpoint
 from trainer.model import LinearTextProjection
 from trainer.request import TrainRequest
 from trainer.run import run_training
@@ -106,6 +110,49 @@ def test_the_papers_preset_makes_a_bundle_and_a_failure_at_its_end_costs_no_trai
     assert float(rows[0]["loss"]) == pytest.approx(run["history"][0]["loss"], abs=1e-5)
     assert (out / "training.svg").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "minutes", "words", "said"),
+    [
+        (signal.SIGINT, ExitCode.INTERRUPTED, 0, [], "the same command with --resume goes on"),
+        (signal.SIGTERM, ExitCode.TERMINATED, 0, ["--resume"], "the same command goes on"),
+        (signal.SIGINT, ExitCode.INTERRUPTED, 9, [], "there is no checkpoint to go on from."),
+    ],
+)
+def test_interrupted_it_says_what_goes_on(
+    simulated_ptbxl: Path,
+    language_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run: Run,
+    number: signal.Signals,
+    code: ExitCode,
+    minutes: int,
+    words: list[str],
+    said: str,
+) -> None:
+    due = Checkpoint.due
+    asked = iter(range(2))
+
+    def interrupted(checkpoint: Checkpoint) -> bool:
+        if next(asked, None) is None:
+            os.kill(os.getpid(), number)
+        return due(checkpoint)
+
+    monkeypatch.setattr(Checkpoint, "due", interrupted)
+    folds = ("--train-folds", "1", "--validation-folds", "2")
+    ended = run(
+        *("train", simulated_ptbxl, "--out", tmp_path / "bundle", "--device", "cpu", *folds),
+        *("--preset", "paper", "--epochs", "9", "--batch-size", "36", *words),
+        *("--text-encoder", language_model, "--checkpoint-minutes", minutes),
+    )
+    assert ended.code == code
+    checkpoint = tmp_path / "bundle.partial" / "run.checkpoint"
+    assert checkpoint.exists() == (minutes == 0)
+    at = f"the last checkpoint is {checkpoint}; " if minutes == 0 else ""
+    assert ended.err.endswith(f"Interrupted: {at}{said}{' from there.' * (minutes == 0)}\n")
+    assert ended.err.count("Interrupted") == 1
 
 
 def test_a_linear_text_head_is_the_same_in_the_bundles_form() -> None:
