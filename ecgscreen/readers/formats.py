@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from ecgscreen.readers.xml_beginning import xml_root
 
 HEAD_BYTES = 4096
 """From the beginning of a file: enough to recognise any format."""
@@ -127,32 +128,3 @@ FORMATS = (
     Format("EDF", _is_edf, "edf", "edfio", length_s=_edf_length_s),
 )
 """Every format but WFDB and the plain tables, which their names and side-cars tell."""
-
-
-_XML_SPACE = re.compile(
-    r"\s+ | <\?.*?\?> | <!--.*?--> | <!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>", re.VERBOSE | re.DOTALL
-)
-_XML_ROOT = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)")
-
-
-def xml_root(head: bytes) -> str:
-    """Give the name of an XML document's root element, without its prefix.
-
-    Parameters
-    ----------
-    head
-        The beginning of the file, in UTF-8, Latin-1, or UTF-16 with its mark.
-
-    Returns
-    -------
-    The name, or an empty text if there is none in what is given.
-    """
-    if head[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        text = head.decode("utf-16", errors="replace")
-    else:
-        text = head.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
-    position = 0
-    while (space := _XML_SPACE.match(text, position)) is not None:
-        position = space.end()
-    root = _XML_ROOT.match(text, position)
-    return root[1] if root is not None else ""
