@@ -7,7 +7,8 @@ from heapq import merge
 from pathlib import Path
 
 from ecgscreen.archives import walk_archive
-from ecgscreen.folder_listing import Entry, in_file, list_folder
+from ecgscreen.folder_entry import Entry
+from ecgscreen.folder_listing import in_file, list_folder
 from ecgscreen.found import Found, Known
 from ecgscreen.objects.address import is_object
 from ecgscreen.readers.archives import is_archive

@@ -13,14 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecgscreen.folder_listing import (
-    HEADER_SUFFIX,
-    Entry,
-    FolderListing,
-    Look,
-    PlainEntry,
-    in_file,
-)
+from ecgscreen.folder_entry import Entry, PlainEntry
+from ecgscreen.folder_listing import HEADER_SUFFIX, FolderListing, Look, in_file
 from ecgscreen.found import Found, Known
 from ecgscreen.objects.address import spelled
 from ecgscreen.objects.held import WHOLE_BYTES, HeldObjects
