@@ -14,6 +14,7 @@ from ecgscreen.readers.by_content import EXPECTED, recordings_in
 from ecgscreen.readers.formats import SIGNAL_SUFFIXES
 from ecgscreen.readers.side_car import SUFFIX as SIDE_CAR_SUFFIX
 from ecgscreen.readers.tables import TABLE_SUFFIXES
+from ecgscreen.readers.unknown_content import decompressed_name
 from ecgscreen.readers.wfdb_files import named_in_header, segments_in_header
 from ecgscreen.recording import SkippedRecording, SkipReason
 from ecgscreen.shown_names import shown_name
@@ -109,11 +110,12 @@ class FolderListing:
         for name in self._headers - self._segments(files_of):
             files = files_of[name]
             self._entries.append(Entry(name, shown_name(name), None, files))
+        packed = {name for name in self._others if decompressed_name(name) != name}
         tables = {name for name in self._others if self._has_side_car(name)}
-        for name in tables:
-            self._add_recordings(name, [""], _split(name)[0] + SIDE_CAR_SUFFIX)
-        side_cars = {_split(name)[0] + SIDE_CAR_SUFFIX for name in tables}
-        for name, recordings in self._look.recordings(self._others - tables - side_cars):
+        for name in tables - packed:
+            self._add_recordings(name, [""], _side_car_of(name))
+        side_cars = {_side_car_of(name) for name in tables}
+        for name, recordings in self._look.recordings(self._others - tables - side_cars - packed):
             self._n_ignored += not recordings
             self._add_recordings(name, recordings)
         # Devices call files of other formats .dat, too.
@@ -124,13 +126,35 @@ class FolderListing:
             path = f"{self._folder}/{name}"
             link_problem = _link_problem(path, self._root) if Path(path).is_symlink() else None
             self._problem(name, *(link_problem or _NO_HEADER))
+        if packed:
+            self._add_compressed(packed, tables)
         # A folder's name ends in a slash, hence this is the order of whole paths too.
         self._entries.sort(key=lambda entry: entry.shown.encode())
         return self._entries, self._n_ignored
 
     def _has_side_car(self, name: str) -> bool:
-        stem, suffix = _split(name)
-        return suffix in TABLE_SUFFIXES and stem + SIDE_CAR_SUFFIX in self._others
+        suffix = _split(decompressed_name(name))[1]
+        return suffix in TABLE_SUFFIXES and _side_car_of(name) in self._others
+
+    def _add_compressed(self, packed: set[str], tables: set[str]) -> None:
+        """Take compressed files, but none that is a copy, or a part, of what has a row."""
+        with_row = {file for entry in self._entries for file in entry.files}
+        with_row |= self._headers | self._signals  # those too that another recording's row is for
+        copies = {name for name in packed if decompressed_name(name) in with_row}
+        self._n_ignored += len(copies)
+        plain = {name: _split(decompressed_name(name)) for name in packed - copies}
+        stems = {stem for stem, suffix in plain.values() if suffix == HEADER_SUFFIX}
+        stems |= self._header_stems
+        parts = {
+            name
+            for name, (stem, suffix) in plain.items()
+            if suffix in SIGNAL_SUFFIXES and stem in stems
+        }
+        for name in tables & set(plain):
+            self._add_recordings(name, [""], _side_car_of(name))
+        for name, recordings in self._look.recordings(set(plain) - parts - tables):
+            self._n_ignored += not recordings
+            self._add_recordings(name, recordings)
 
     def _add_recordings(self, name: str, recordings: list[str], *others: str) -> None:
         for member in recordings:
@@ -181,6 +205,10 @@ def _split(name: str) -> tuple[str, str]:
     """Stem and suffix; building a `Path` for each would double the time of the walk."""
     stem, dot, suffix = name.rpartition(".")
     return stem, (dot + suffix).casefold()
+
+
+def _side_car_of(table: str) -> str:
+    return _split(decompressed_name(table))[0] + SIDE_CAR_SUFFIX
 
 
 def list_folder(folder: str, root: Path) -> tuple[list[Entry], int] | SkippedRecording:

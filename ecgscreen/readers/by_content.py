@@ -16,7 +16,6 @@ from ecgscreen.readers.formats import (
     HEAD_BYTES,
     NOT_RECORDINGS,
     SIGNAL_SUFFIXES,
-    SUFFIXES,
     Format,
     recognise,
 )
@@ -28,16 +27,26 @@ from ecgscreen.readers.limited import (
     read_limited,
     require_package,
 )
+from ecgscreen.readers.unknown_content import (
+    COMPRESSED,
+    Fault,
+    decompressed_name,
+    fault_of,
+    promises_recording,
+)
 from ecgscreen.recording import Recording, RecordingError, SkipReason
 
 ReadPiece: TypeAlias = Callable[[int, int], NDArray[np.float32]]
 
 EXPECTED = "expected WFDB, or a format of docs/formats.md"
 
+_UNKNOWN: Fault = (SkipReason.UNSUPPORTED, f"its content is of no known format, {EXPECTED}")
 
-def format_of(file: InsideFile) -> Format | None:
-    """Recognise the format of an open file."""
-    return recognise(file.read(min(HEAD_BYTES, file.size)))
+
+def format_of(file: InsideFile) -> tuple[Format | None, bytes]:
+    """Recognise the format of an open file; give its beginning, too."""
+    head = file.read(min(HEAD_BYTES, file.size))
+    return recognise(head), head
 
 
 def read_by_content(path: Path, root: Path) -> Recording:
@@ -57,7 +66,8 @@ def read_by_content(path: Path, root: Path) -> Recording:
     Raises
     ------
     RecordingError
-        With the reason: UNSUPPORTED for an unknown format, MISSING_PACKAGE, and the parsers' own.
+        With the reason: UNSUPPORTED for an unknown format, and for what is compressed; as
+        `fault_of` has it, MISSING_PACKAGE, and the parsers' own.
     OSError
         If the file cannot be opened or read.
     """
@@ -68,11 +78,11 @@ def read_by_content(path: Path, root: Path) -> Recording:
         folder = root.parent if root == path.parent else root
         file, member = InsideFile(str(path.parent), folder), path.name
     with file:
-        form = format_of(file)
+        form, head = format_of(file)
+        if form is None and not member:
+            raise RecordingError(*_fault_of_unknown(path.name, head, file.size))
         if form is None or (member and not form.holds_several):
-            raise RecordingError(
-                SkipReason.UNSUPPORTED, f"its content is of no known format, {EXPECTED}"
-            )
+            raise RecordingError(*_UNKNOWN)
         require_package(form.package, form.name)
         return read_limited(form.module, file, path, member)
 
@@ -84,8 +94,7 @@ def length_announced(path: Path, root: Path) -> float:
     """
     try:
         with InsideFile(str(path), root) as file:
-            head = file.read(min(HEAD_BYTES, file.size))
-            form = recognise(head)
+            form, head = format_of(file)
             return 0.0 if form is None or form.length_s is None else form.length_s(head, file.size)
     except (RecordingError, OSError):
         return 0.0
@@ -110,7 +119,7 @@ def open_by_content(path: Path, root: Path) -> tuple[Opened, ReadPiece]:
         As `read_by_content`.
     """
     with InsideFile(str(path), root) as file:
-        form = format_of(file)
+        form, _ = format_of(file)
         if form is None or form.length_s is None:
             raise RecordingError(SkipReason.VANISHED, "it is another file than a moment ago")
         require_package(form.package, form.name)
@@ -137,14 +146,14 @@ def recordings_in(path: str, root: Path) -> list[str]:
     Returns
     -------
     Nothing if the file is no recording. ``[""]`` if it is one, by its name ought to be one, or
-    may be one for all that can be told, being unreadable or outside: reading it says what is
-    wrong. The names of its recordings if it holds several.
+    may be one for all that can be told, being unreadable, outside, cut or compressed: reading it
+    says what is wrong. The names of its recordings if it holds several.
     """
     _, _, name = path.rpartition("/")
     if name in NOT_RECORDINGS:
         return []
     suffix = Path(name).suffix.casefold()
-    named_so = suffix in SUFFIXES
+    named_so = promises_recording(name)
     try:
         file = InsideFile(path, root)
     except (OSError, RecordingError) as error:
@@ -153,14 +162,19 @@ def recordings_in(path: str, root: Path) -> list[str]:
         return [""] if named_so or hidden else []
     with file:
         try:
-            form = format_of(file)
+            form, head = format_of(file)
             if form is None:
-                return [""] if named_so else []
+                return [""] if named_so or fault_of(name, head, file.size) else []
             if form.holds_several and find_spec(form.package):
                 return members_limited(form.module, file)
         except (OSError, RecordingError):
             pass  # of a known format, or meant to be: reading it says what is wrong
     return [""]
+
+
+def _fault_of_unknown(name: str, head: bytes, size: int) -> Fault:
+    is_compressed = decompressed_name(name) != name
+    return fault_of(name, head, size) or (COMPRESSED if is_compressed else _UNKNOWN)
 
 
 def _hides_something(error: OSError | RecordingError) -> bool:

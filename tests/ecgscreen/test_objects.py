@@ -96,6 +96,9 @@ def of_every_kind(folder: Path) -> Path:
     (folder / "lonely.dat").write_bytes(b"\0" * 99)
     (folder / "lost.hea").write_text("lost 1 100 1000\nlost.dat 16 200 16 0 0 0 0 I\n")
     (folder / "empty.edf").write_bytes(b"")
+    (folder / "cut.xml").write_bytes(b"<?xml")
+    (folder / "packed.hea.gz").write_bytes(b"\x1f\x8b")
+    (folder / "packed.dat.gz").write_bytes(b"\x1f\x8b")
     (folder / "notes.txt").write_text("no recording")
     return folder
 
@@ -122,7 +125,8 @@ def test_every_format_is_read_as_from_a_folder(
     assert scanned(bundle_dir, tmp_path / "objects", ROOT).summary.n_new == 0
     # Looked at again: what is no recording or could not be read, holds several, or has segments.
     assert sorted(set(fetched.names)) == [
-        *("lonely.dat", "lost.hea", "notes.txt", "part.hea", "whole.hea", "written.hdf5"),
+        *("cut.xml", "lonely.dat", "lost.hea", "notes.txt", "packed.hea.gz", "part.hea"),
+        *("whole.hea", "written.hdf5"),
     ]
 
 

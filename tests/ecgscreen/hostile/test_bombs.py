@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from collections.abc import Callable
@@ -225,3 +226,14 @@ def test_a_recording_larger_than_the_memory(
     # Differences with several samples a frame are read whole: they do not fit.
     assert ("error" in statuses) is (form == "8x2")
     assert statuses - {"error"}
+
+
+def test_a_gigabyte_in_compressed_xml(bad_rows: BadRows, folder: Path) -> None:
+    """To tell what it is, a few kilobytes of it are unpacked."""
+    blanks = gzip.compress(b" " * (1 << 26), 1)
+    for name, begin in (("zeros", bytes(1 << 26)), ("ecg", b"<RestingECG>"), ("other", b"<a/>")):
+        (folder / f"{name}.xml.gz").write_bytes(gzip.compress(begin, 1) + 16 * blanks)
+    assert reasons(bad_rows(folder)) == {
+        "ecg.xml.gz": SkipReason.UNSUPPORTED,
+        "zeros.xml.gz": SkipReason.TRUNCATED,
+    }
