@@ -1,4 +1,4 @@
-"""Step 3 of a scan, for training and scanning alike: quality, and what the limb leads tell."""
+"""Recordings are assessed, for training and scanning alike: quality, and what limb leads tell."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Bundle:
     sha256
         Of the manifest, which names the SHA-256 of every other file.
     manifest
-        As written by the trainer; see shared sections of MODEL_CARD.md.
+        As written by the trainer; `ecgscreen info` shows the most of it.
     preprocessing
         How the encoder's input is made.
     """

@@ -1,4 +1,4 @@
-"""Steps 2 to 5 of a scan: recordings become rows, read, prepared and embedded as a stream."""
+"""Recordings become rows: read, prepared and embedded as a stream."""
 
 from __future__ import annotations
 

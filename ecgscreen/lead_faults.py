@@ -16,7 +16,7 @@ from ecgscreen.quality_mains import MIN_SAMPLING_RATE, without_mains
 from ecgscreen.quality_noise import muscle_noise
 
 FLAT_MV = 0.005
-"""A second with a smaller range is flat: below the resolution of 5 uV that IEC 60601-2-25
+"""A second with no larger range is flat: no more than the resolution of 5 uV that IEC 60601-2-25
 asks of an electrocardiograph."""
 
 LARGEST_RANGE_MV = 50.0

@@ -1,4 +1,4 @@
-"""Steps 2 to 4 of a scan: read, assess, prepare. Runs in any process."""
+"""What a scan does before the engine: read, assess, prepare. Runs in any process."""
 
 from __future__ import annotations
 

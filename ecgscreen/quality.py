@@ -90,13 +90,14 @@ def assess_quality(recording: Recording) -> Quality:
     """Assess a recording and its leads.
 
     A lead is left out if it is *missing*; holds a *non-finite* sample; is *flat* (nine of ten
-    seconds range over less than `FLAT_MV`, or over nothing at all where the amplitude is
+    seconds range over `FLAT_MV` or less, or over nothing at all where the amplitude is
     unknown); is *clipped* (1 % of its samples stand exactly at its extreme, in several places,
     and that extreme is far from its mean); is *noisy* (what changes within 10 ms is larger than
     what stays); is full of *muscle noise* (see `ecgscreen.quality_noise`: by itself, or with all
     others where they say so together); or is *out of range* (half of its seconds range over more
-    than `LARGEST_RANGE_MV`). Named, and no fault, are wander, steps, mains hum and pacing spikes
-    (`ecgscreen.quality_remarks`): the filter takes them out, or they are no artefact.
+    than `LARGEST_RANGE_MV`); limits are those of `ecgscreen.lead_faults`. Named, and no fault,
+    are wander, steps, mains hum and pacing spikes (`ecgscreen.quality_remarks`): the filter takes
+    them out, or they are no artefact.
 
     Parameters
     ----------

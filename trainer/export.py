@@ -54,7 +54,7 @@ def export_bundle(
     base: Bundle | None = None,
     own_folds: bool = False,
 ) -> None:
-    """Write a bundle; see section 5 of the design for what is in it.
+    """Write a bundle; `ecgscreen.bundle.Bundle` says what is in it.
 
     Parameters
     ----------
