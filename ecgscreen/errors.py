@@ -61,7 +61,7 @@ class MissingExtraError(UsageError):
 
 
 class NotComparableError(UsageError):
-    """Two screenings were made with another bundle, list or calibration."""
+    """Two screenings were made with another bundle, list or calibration, or other names."""
 
 
 class ReportError(EcgscreenError):

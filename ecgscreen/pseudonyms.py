@@ -14,6 +14,9 @@ KEY_FILE = "pseudonyms.key"
 KEY_BYTES = 32
 DIGITS = 16
 
+_OF_THE_KEY = b"\0key"
+"""No path has a NUL in it."""
+
 
 @dataclass(frozen=True)
 class Pseudonyms:
@@ -36,7 +39,14 @@ class Pseudonyms:
         Among a million names, two share an id with a probability of 3e-8 (birthday bound,
         n^2 / 2^65).
         """
-        message = path.encode("utf-8", "surrogateescape")
+        return self._digits(path.encode("utf-8", "surrogateescape"))
+
+    @property
+    def key_name(self) -> str:
+        """16 digits that tell this key from another, and no more about it than any of the ids."""
+        return self._digits(_OF_THE_KEY)
+
+    def _digits(self, message: bytes) -> str:
         return hmac.digest(self.key, message, "sha256").hex()[:DIGITS]
 
 

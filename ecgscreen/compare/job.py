@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ecgscreen.compare.changes import Change, Kind, Moves, is_worse, urgency
 from ecgscreen.compare.comparable import Common, Notice, common_diagnoses
+from ecgscreen.compare.names import check_names
 from ecgscreen.compare.patients import n_without_patient, patient_changes, read_patients
 from ecgscreen.compare.records import Pair, record_changes
 from ecgscreen.compare.screening import Screening, open_screening
@@ -112,7 +113,8 @@ def compare(options: CompareOptions) -> Comparison:
     ReportError
         If a report is missing, or none of ours.
     NotComparableError
-        If bundle, list or calibration differ and `common` is not asked for.
+        If bundle, list or calibration differ and `common` is not asked for, or it cannot be told
+        which recordings are the same.
     UsageError
         If the table of patients cannot be understood.
     """
@@ -120,6 +122,7 @@ def compare(options: CompareOptions) -> Comparison:
     with ExitStack() as stack:
         old = stack.enter_context(open_screening(options.old))
         new = stack.enter_context(open_screening(options.new))
+        check_names(old, new)
         common = common_diagnoses(old, new, common=options.common)
         moves = options.moves if common.scores_compare else Moves(math.inf, math.inf)
         pair = Pair(old, new, common)

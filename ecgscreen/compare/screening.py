@@ -52,6 +52,19 @@ class Screening:
             raise ValueError("two recordings have the same id")
 
     @property
+    def pseudonyms(self) -> str | None:
+        """The name of the key that its ids are made with; empty where it has names.
+
+        None where ids stand for names and their key is not said: that is of an older version.
+        """
+        if (key := self.attributes.get("pseudonyms")) is not None:
+            return key
+        # Only an id is its own record id: a name is not the hash of itself.
+        first = np.arange(min(1, self.n_records))
+        is_id = self.paths(first) == [f"{number:016x}" for number in self.ids[first].tolist()]
+        return None if self.n_records and is_id else ""
+
+    @property
     def n_records(self) -> int:
         """Rows of the report."""
         return len(self.ids)

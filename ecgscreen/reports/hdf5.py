@@ -274,6 +274,7 @@ def _attributes(report: Report) -> dict[str, str | int | float]:
         "engine_version": made.engine.version,
         "device": made.engine.device,
         "precision": made.engine.precision,
+        "pseudonyms": made.pseudonyms,
         "embeddings_from": "; ".join(made.embeddings_from),
         "n_records": report.store.n_records,
         "n_diagnoses": len(report.diagnoses),

@@ -75,8 +75,9 @@ class Provenance:
     first_new
         The number of the first run whose rows are new in this report: this one, or an
         interrupted one that it goes on with.
-    pseudonymised
-        Whether ids stand for names, see `ecgscreen.reports.pseudonymous`.
+    pseudonyms
+        The name of the key of the ids that stand for names, see
+        `ecgscreen.reports.pseudonymous`; empty where names stand for themselves.
     """
 
     version: str
@@ -97,7 +98,12 @@ class Provenance:
     rows: tuple[RowsOfRun, ...] = ()
     rescored: bool = False
     first_new: int = 1
-    pseudonymised: bool = False
+    pseudonyms: str = ""
+
+    @property
+    def pseudonymised(self) -> bool:
+        """Whether ids stand for names."""
+        return bool(self.pseudonyms)
 
     @property
     def embeddings_from(self) -> tuple[str, ...]:

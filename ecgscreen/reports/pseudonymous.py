@@ -34,7 +34,7 @@ def pseudonymous(report: Report, pseudonyms: Pseudonyms) -> Report:
     return replace(
         report,
         store=store,
-        provenance=_without_places(report.provenance),
+        provenance=replace(_without_places(report.provenance), pseudonyms=pseudonyms.key_name),
         read=None if report.read is None else _reading(report.store, pseudonyms, report.read),
     )
 
@@ -109,7 +109,6 @@ def _without_places(made: Provenance) -> Provenance:
         made,
         arguments=_said(made.arguments),
         list_name=PurePath(made.list_name).name,
-        pseudonymised=True,
         calibration=calibration,
     )
 

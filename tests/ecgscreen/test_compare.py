@@ -22,9 +22,11 @@ from ecgscreen.compare.files import WRITERS, write_comparison
 from ecgscreen.compare.terminal import print_comparison
 from ecgscreen.compare.words import compare_words
 from ecgscreen.errors import ExitCode, NotComparableError, ReportError, UsageError
+from ecgscreen.pseudonyms import Pseudonyms
 from ecgscreen.recording import SkipReason
 from ecgscreen.reports import DiagnosisRow, Report, write_reports
 from ecgscreen.reports.html.words import LANGUAGES
+from ecgscreen.reports.pseudonymous import pseudonymous
 from ecgscreen.results import RecordResult, Status, not_scored
 from ecgscreen.run_store import RunStore
 from ecgscreen.scoring import quantise_directions, score
@@ -72,6 +74,7 @@ def write(
     results: Iterable[RecordResult],
     diagnoses: tuple[DiagnosisRow, ...] = DIAGNOSES[:3],
     provenance: Mapping[str, str] | None = None,
+    key: bytes | None = None,
 ) -> Path:
     """Publish a screening of these results."""
     store = RunStore.create(folder / "store", {})
@@ -86,7 +89,7 @@ def write(
         reference_scores=score(np.eye(D).astype(np.float16), directions),
         provenance=replace(PROVENANCE, **dict[str, Any](provenance or {})),
     )
-    write_reports(report, folder)
+    write_reports(report if key is None else pseudonymous(report, Pseudonyms(key)), folder)
     return folder
 
 
@@ -236,6 +239,70 @@ def test_common_diagnoses_are_those_of_both_lists(
     )
     with pytest.raises(NotComparableError, match="no diagnosis in common"):
         compare(CompareOptions(nights[0], strange, common=True))
+
+
+KEY, OTHER_KEY = b"k" * 32, b"o" * 32
+
+
+def before_keys_were_named(report: Path) -> Path:
+    """The same report as versions wrote it that did not say whose ids its are."""
+    with h5py.File(report, "a") as file:
+        del file.attrs["pseudonyms"]
+    return report
+
+
+@pytest.mark.parametrize("old_version", [False, True])
+def test_ids_of_one_key_are_compared_as_names_are(tmp_path: Path, old_version: bool) -> None:
+    old = write(tmp_path / "old", OLD, key=KEY) / "report.h5"
+    new = write(tmp_path / "new", NEW, key=KEY)
+    if old_version:
+        before_keys_were_named(old)
+    found = kinds(compare(CompareOptions(old, new)).records)
+    assert found == {Pseudonyms(KEY).of(name): each for name, each in WORST_FIRST.items()}
+
+
+@pytest.mark.parametrize("old_version", [False, True])
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ((KEY, OTHER_KEY), "old/report.h5 and .*new/report.h5 have ids"),
+        ((None, KEY), "old/report.h5 has the names of recordings, .*new/report.h5 ids"),
+        ((KEY, None), "new/report.h5 has the names of recordings, .*old/report.h5 ids"),
+    ],
+)
+def test_names_that_cannot_be_matched_are_refused(
+    tmp_path: Path, keys: tuple[bytes | None, bytes | None], said: str, old_version: bool
+) -> None:
+    """A report travels without its store: what is in it has to do."""
+    old, new = (
+        write(tmp_path / name, results, key=key) / "report.h5"
+        for name, results, key in zip(("old", "new"), (OLD, NEW), keys, strict=True)
+    )
+    if old_version:
+        before_keys_were_named(old)
+        before_keys_were_named(new)
+    for common in (False, True):
+        with pytest.raises(NotComparableError, match=said) as caught:
+            compare(CompareOptions(old, new, common=common))
+        assert "which recordings are the same cannot be told" in caught.value.message
+        assert "without --pseudonymise-paths" in caught.value.advice
+
+
+def test_what_is_empty_goes_with_any_names(tmp_path: Path) -> None:
+    empty = write(tmp_path / "empty", ())
+    hidden = write(tmp_path / "hidden", OLD, key=KEY)
+    comparison = compare(CompareOptions(empty, hidden))
+    assert comparison.counts[Kind.APPEARED] == len(OLD)
+    assert compare(CompareOptions(hidden, empty)).counts[Kind.VANISHED] == len(OLD)
+
+
+def test_the_name_of_a_key_is_no_id_and_tells_keys_apart(tmp_path: Path) -> None:
+    assert Pseudonyms(KEY).key_name != Pseudonyms(OTHER_KEY).key_name
+    assert Pseudonyms(KEY).key_name not in {Pseudonyms(KEY).of(name) for name in ("key", "")}
+    with h5py.File(write(tmp_path / "named", NEW) / "report.h5") as file:
+        assert file.attrs["pseudonyms"] == ""
+    with h5py.File(write(tmp_path / "hidden", NEW, key=KEY) / "report.h5") as file:
+        assert file.attrs["pseudonyms"] == Pseudonyms(KEY).key_name
 
 
 def test_what_is_no_report_is_refused_by_name(nights: tuple[Path, Path], tmp_path: Path) -> None:

@@ -172,3 +172,30 @@ def test_a_scan_without_names(bundle_dir: Path, run: Run, tmp_path: Path) -> Non
     before = (out / "report.csv").read_bytes()
     export(out)
     assert (out / "report.csv").read_bytes() == before
+
+
+def test_screenings_without_names_are_compared_once_their_key_is_one(
+    bundle_dir: Path, run: Run, tmp_path: Path
+) -> None:
+    records = recordings(tmp_path / "records", 4, seed=3)
+    words = ("scan", records, "--labels", "superclass", "--bundle", bundle_dir, "--workers", 0)
+    old, new = tmp_path / "old", tmp_path / "new"
+    for out in (old, new):
+        run(*words, "--out", out, "--pseudonymise-paths")
+    refused = run("compare", old, new)
+    assert refused.code == ExitCode.USAGE
+    assert "ids of different keys" in refused.said
+    assert "appeared" not in refused.said
+
+    shutil.copy(old / "store" / KEY_FILE, new / "store" / KEY_FILE)
+    run("export", new)
+    assert "Nothing changed." in run("compare", old, new).out
+
+    again = run(*words, "--out", old)
+    assert "none of them new" in again.said
+    assert "sim00000.hea" in rows(old)
+    refused = run("compare", old, new)
+    assert refused.code == ExitCode.USAGE
+    assert f"{old / 'report.h5'} has the names of recordings" in refused.err
+    run(*words, "--out", new)
+    assert "Nothing changed." in run("compare", old, new).out
