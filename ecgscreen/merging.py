@@ -135,20 +135,22 @@ def _refuse_differences(
             "preprocessing": (first.preprocessing, basis.preprocessing),
             "list": (first.list_sha256, basis.list_sha256),
             "calibration": (_sha256(first.calibration), _sha256(basis.calibration)),
-            "names, pseudonyms on one side,": (first.pseudonymised, basis.pseudonymised),
-            # The same list and bundle, and yet: the bundle has learned thresholds since.
-            "scoring": (stores[0].attachment(SCORING), store.attachment(SCORING)),
+            "names (pseudonyms on one side)": (first.pseudonymised, basis.pseudonymised),
         }
-        if differing := [what for what, (a, b) in pairs.items() if a != b]:
+        differing = [what for what, (a, b) in pairs.items() if a != b]
+        if not differing and stores[0].attachment(SCORING) != store.attachment(SCORING):
+            # The same list and bundle, and yet: the bundle has learned thresholds since.
+            differing = ["scoring"]
+        if differing:
             named = {
                 "bundle": f"{first.bundle_name} and {basis.bundle_name}",
                 "list": f"{first.list_name} and {basis.list_name}",
             }
-            details = "; ".join(
+            details = ", ".join(
                 f"{what} ({named[what]})" if what in named else what for what in differing
             )
             raise UsageError(
-                f"{folders[0]} and {folder} were made with another {details}",
+                f"{folders[0]} and {folder} were not made with the same {details}",
                 "Scan one of them again with what the other has: --rescore for another list, "
                 "--fresh for another bundle.",
             )

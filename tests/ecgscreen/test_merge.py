@@ -130,10 +130,10 @@ def test_what_does_not_go_together_is_refused(
     folders = [wards / "out-a", other]
     if what == "bundle":
         scanned(rewritten(bundle_dir, tmp_path / "bundle", name="retrained"), other, wards / "b")
-        expected = r"another bundle \(tiny and retrained\)"
+        expected = r"the same bundle \(tiny and retrained\)$"
     elif what == "list":
         scanned(bundle_dir, other, wards / "b", labels="rhythm.txt")
-        expected = r"another list \(superclass.txt and rhythm.txt\)"
+        expected = r"the same list \(superclass.txt and rhythm.txt\)$"
     elif what == "same":
         folders = [wards / "out-a", wards / "." / "out-a"]
         expected = "at least two different|one and the same"

@@ -255,6 +255,16 @@ def test_printed_every_strip_is_a_page_on_its_side_in_true_size(night: Browser) 
     night.call("Emulation.setEmulatedMedia", media="")
 
 
+def test_what_is_folded_is_printed_too(night: Browser) -> None:
+    height = "document.querySelector('details table').getBoundingClientRect().height"
+    heights = []
+    for moment in ("beforeprint", "afterprint"):
+        night.evaluate(f"dispatchEvent(new Event('{moment}'))")
+        heights.append(night.evaluate(f"document.querySelector('details').open ? {height} : 0"))
+    assert heights[0] > 20
+    assert heights[1] == 0
+
+
 def test_new_rows_have_a_mark_and_long_ones_a_time(browser: Browser, tmp_path: Path) -> None:
     day = scored("day.hea", *[{0: 0.1}] * 12, {1: 0.9})
     dated = replace(scored("dated.hea", {1: 0.7}), acquired="2024-03-01 08:15:00")

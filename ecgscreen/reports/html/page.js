@@ -259,5 +259,13 @@
     box.closest("label").hidden = false;
   }
   draw();
+
+  // Nobody unfolds what is on paper.
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")];
+    for (const each of folded) each.open = true;
+  });
+  addEventListener("afterprint", () => { for (const each of folded) each.open = false; });
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 })();
