@@ -18,6 +18,7 @@ from ecgscreen.interrupts import catch_interrupts
 
 _LEAST_COLUMNS = 40
 """What tables and sentences fit in."""
+_MORE_MEMORY = "Have other programs end, or look at the limits of this one (ulimit -v)."
 
 COMMANDS = (
     LazyCommand(
@@ -138,6 +139,10 @@ def main() -> None:
         # What no command expects of its files: a folder that is none, a disk that is full.
         named = "" if error.filename is None else f"{error.filename}: "
         complain(EcgscreenError(f"{named}{error.strerror or error}"))
+        sys.exit(ExitCode.FAILED)
+    except MemoryError as error:
+        what = f": {error}" if str(error) else ""
+        complain(EcgscreenError(f"the memory ran out{what}", _MORE_MEMORY))
         sys.exit(ExitCode.FAILED)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)

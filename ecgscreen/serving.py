@@ -103,8 +103,10 @@ def _send(connection: Connection, message: object) -> None:
 def _done(errand: Errand) -> Done:
     try:
         return Done(errand())
-    except Exception as error:  # raised again where the errand comes from
+    except (EcgscreenError, OSError) as error:  # raised again where the errand comes from
         return Done(error=error)
+    except (MemoryError, ImportError):  # the second, where a library finds no room
+        os._exit(1)  # the parent goes on the errand itself
 
 
 def _at_hand(
@@ -161,17 +163,18 @@ def keep_freed_memory() -> None:
 def _receive(connection: Connection, messages: SimpleQueue[list[Task] | Errand]) -> None:
     """Take what is sent while earlier tasks are done, and end the process when the parent is gone.
 
-    The parent may have been killed, and must never wait for a worker that waits for it.
+    The parent may have been killed, and must never wait for a worker that waits for it. Nor for one
+    that cannot take what it is sent, for want of memory: that ends the process, too.
     """
-    while True:
-        try:
+    try:
+        while True:
             message = connection.recv()
-        except (EOFError, OSError):
-            os._exit(1)
-        if not isinstance(message, tuple):
-            messages.put(message)
-            continue
-        chunk = unpack_found(message)
-        for task in chunk:
-            fetch_ahead(task)
-        messages.put(chunk)
+            if not isinstance(message, tuple):
+                messages.put(message)
+                continue
+            chunk = unpack_found(message)
+            for task in chunk:
+                fetch_ahead(task)
+            messages.put(chunk)
+    finally:
+        os._exit(1)

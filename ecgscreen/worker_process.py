@@ -7,6 +7,7 @@ it takes itself.
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from ctypes import c_int64
 from multiprocessing import get_context, resource_tracker
@@ -134,11 +135,14 @@ class StartedWorkers:
 def _serve(connection: Connection, begun: Progress, engine: str | None) -> None:
     """Be a worker, as soon as what that takes is imported."""
     gc.disable()  # until that is done, see `ecgscreen.garbage`
-    if engine is not None:
-        import ecgscreen.cluster_worker  # noqa: F401 - what the work is of
-        from engines.select import import_engine
+    try:
+        if engine is not None:
+            import ecgscreen.cluster_worker  # noqa: F401 - what the work is of
+            from engines.select import import_engine
 
-        import_engine(engine)
-    from ecgscreen.serving import serve
+            import_engine(engine)
+        from ecgscreen.serving import serve
 
-    serve(connection, begun)
+        serve(connection, begun)
+    except MemoryError:  # a worker that died, of which the parent says more than a traceback
+        os._exit(1)

@@ -46,3 +46,11 @@ class Unreadable(PosixPath):
     def __reduce__(self) -> tuple[Any, ...]:
         """What the other process is to call."""
         return os._exit, (3,)
+
+
+class Unwelcome(PosixPath):
+    """A path that the process to which it is sent cannot take."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What the other process is to call."""
+        return int, ("no number",)

@@ -56,6 +56,27 @@ def test_every_recording_scored_is_0(
     assert json.loads((out / "summary.json").read_text(encoding="utf-8"))["exit_code"] == 0
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(MemoryError(), "the memory ran out Have"), (MemoryError("of 9 GB"), "ran out: of 9 GB")],
+)
+def test_memory_that_runs_out_is_a_sentence(
+    error: MemoryError,
+    said: str,
+    run: Run,
+    good: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(_path: Path) -> None:
+        raise error
+
+    monkeypatch.setattr("ecgscreen.scan.load_bundle", full)
+    result = run("scan", good, "--labels", "rhythm.txt", "--out", tmp_path / "screening")
+    assert result.code == ExitCode.FAILED
+    assert said in result.said
+
+
 def test_some_not_scored_is_3_and_each_is_named_with_the_reason(
     run: Run, bundle_dir: Path, partly_faulty: Path, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from multiprocessing import active_children
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from ecgscreen.screening import STORE, read_basis
 from ecgscreen.simulate import write_dataset
 from ecgscreen.stored_report import reader_of, report_in_progress, stored_report
 from ecgscreen.workers import Crew
+from tests.ecgscreen.deadly import Unwelcome
 
 N = 24
 MORE_THAN_A_PIPE_HOLDS = 50_000_000
@@ -106,6 +108,31 @@ def test_a_process_that_dies_while_it_answers_leaves_its_errand_to_this_one(
     process.kill()
     process.join()
     assert len(result()) == MORE_THAN_A_PIPE_HOLDS
+
+
+@pytest.mark.parametrize("error", [MemoryError, ImportError])
+def test_what_finds_no_memory_there_is_done_here(
+    helper: HelperProcess, error: type[Exception], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert helper.begin(partial(_fails_elsewhere, error, os.getpid()))() == os.getpid()
+    assert capfd.readouterr() == ("", "")
+
+
+def _fails_elsewhere(error: type[Exception], here: int) -> int:
+    if os.getpid() != here:
+        raise error
+    return here
+
+
+def test_an_errand_that_the_process_cannot_take_is_done_here(helper: HelperProcess) -> None:
+    result = helper.begin(partial(_name_of, Unwelcome("name")))
+    (process,) = active_children()
+    assert wait([process.sentinel], 10), "it is waited for"
+    assert result() == "name"
+
+
+def _name_of(path: Path) -> str:
+    return path.name
 
 
 def _dies_elsewhere(tally: Path, here: int) -> int:

@@ -41,7 +41,7 @@ from ecgscreen.simulate import write_dataset
 from ecgscreen.stored_shard import read_shard
 from ecgscreen.workers import CHUNKS_AHEAD, Crew
 from engines.select import load_engine
-from tests.ecgscreen.deadly import Deadly, Unreadable
+from tests.ecgscreen.deadly import Deadly, Unreadable, Unwelcome
 
 CONFIG = PreprocessConfig()
 N = CHUNK + 8
@@ -200,11 +200,14 @@ def test_a_recording_that_kills_its_worker_twice_is_named(folder: Path, tmp_path
     assert Counter(tally.read_text().split()) == {"0": 2, "1": 2}
 
 
-def test_workers_that_die_without_a_recording_end_the_run(folder: Path) -> None:
-    one = replace(next(iter(Discovery([folder]))), path=Unreadable())
+@pytest.mark.parametrize(("path", "code"), [(Unreadable(), 3), (Unwelcome(), 1)])
+def test_workers_that_die_without_a_recording_end_the_run(
+    folder: Path, path: Path, code: int
+) -> None:
+    one = replace(next(iter(Discovery([folder]))), path=path)
     with (
         Crew(Preparing(CONFIG), 2) as crew,
-        pytest.raises(WorkerError, match=r"was killed, or could not start \(exit code 3\)"),
+        pytest.raises(WorkerError, match=rf"was killed, or could not start \(exit code {code}\)"),
     ):
         list(crew.outcomes(repeat(one, 5)))
     assert active_children() == []
