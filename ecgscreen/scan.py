@@ -114,8 +114,7 @@ def scan(
         # First of all: the engine is loaded there while the list is read here.
         crew = stack.enter_context(crew_for(options, bundle, started_workers))
         basis, scoring = _made_with(options, bundle)
-        with ExitStack() as while_embedding:
-            embedder = while_embedding.enter_context(embedder_for(options, bundle, crew))
+        with embedder_for(options, bundle, crew) as embedder:
             with storing(options.out):
                 make_private_folder(options.out)
             stack.enter_context(locked(options.out, options.wait_lock_s))
