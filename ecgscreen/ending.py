@@ -15,10 +15,10 @@ from typing import NoReturn
 from ecgscreen.errors import EcgscreenError, ExitCode
 from ecgscreen.interrupts import end_now
 
-SECONDS_TO_END = 1.7
+SECONDS_TO_END = 0.8
 """From the signal on. A job that takes longer is ended where it is: what counts is on disk."""
 
-SECONDS_TO_SPEAK = 0.2
+SECONDS_TO_SPEAK = 0.15
 """After these, for what such a job has to say: nobody may be reading."""
 
 EXIT_CODES = {signal.SIGTERM: ExitCode.TERMINATED, signal.SIGINT: ExitCode.INTERRUPTED}

@@ -188,7 +188,7 @@ def test_a_signal_ends_it_soon_and_the_next_run_goes_on(
         err,
     )
     assert said, err
-    assert took < 2.0
+    assert took < 2.0  # a second, on a machine with other work
     # Python's own tracker of resources ends by itself when the others have.
     until = time.monotonic() + 5
     while left := [child for child in children if not is_gone(child)]:
