@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -18,7 +18,8 @@ from ecgscreen.interrupts import catch_interrupts
 
 _LEAST_COLUMNS = 40
 """What tables and sentences fit in."""
-_MORE_MEMORY = "Have other programs end, or look at the limits of this one (ulimit -v)."
+_NO_THREAD = "can't start new thread"
+"""What Python's `threading` raises RuntimeError with."""
 
 COMMANDS = (
     LazyCommand(
@@ -141,8 +142,17 @@ def main() -> None:
         complain(EcgscreenError(f"{named}{error.strerror or error}"))
         sys.exit(ExitCode.FAILED)
     except MemoryError as error:
-        what = f": {error}" if str(error) else ""
-        complain(EcgscreenError(f"the memory ran out{what}", _MORE_MEMORY))
-        sys.exit(ExitCode.FAILED)
+        _end_for_want("the memory ran out", str(error))
+    except RuntimeError as error:
+        if str(error) != _NO_THREAD:
+            raise
+        _end_for_want("no thread can be started")
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
+
+
+def _end_for_want(what: str, detail: str = "") -> NoReturn:
+    # Nothing more is imported, as `complain` does: there may be no room.
+    typer.echo(f"ecgscreen: {what}{detail and ': '}{detail}", err=True)
+    typer.echo("  End other programs, or look at the limits (ulimit -v, ulimit -u).", err=True)
+    sys.exit(ExitCode.FAILED)

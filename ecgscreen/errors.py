@@ -87,7 +87,7 @@ class EngineError(EcgscreenError):
 
 
 class WorkerError(EcgscreenError):
-    """A process that reads recordings is gone."""
+    """A process that reads recordings is gone, or cannot be started."""
 
 
 class ClusterError(EcgscreenError):

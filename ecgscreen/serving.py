@@ -76,7 +76,11 @@ def serve(connection: Connection, begun: Progress) -> None:
     except (EOFError, OSError):  # the parent has found that there is nothing to do, or is gone
         return
     messages: SimpleQueue[list[Task] | Errand] = SimpleQueue()
-    Thread(target=_receive, args=(connection, messages), daemon=True, name="receive").start()
+    receiving = Thread(target=_receive, args=(connection, messages), daemon=True, name="receive")
+    try:
+        receiving.start()
+    except RuntimeError:  # no memory for a thread, or no number; the parent says so
+        os._exit(1)
     keep_freed_memory()
     try:
         connection.send(work.begin())

@@ -16,6 +16,8 @@ from multiprocessing.context import SpawnProcess
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from ecgscreen.errors import WorkerError
+
 _SECONDS_TO_END = 0.5
 # spawn: a fork would copy the threads' locks of a runtime that is already loaded.
 _CONTEXT = get_context("spawn")
@@ -42,9 +44,24 @@ class WorkerProcess:
         `ecgscreen.serving.serve`.
     begun
         See `Progress`.
+
+    Raises
+    ------
+    WorkerError
+        If the system has no room for it.
     """
 
     def __init__(self, engine: str | None = None) -> None:
+        try:
+            self._start(engine)
+        except OSError as error:
+            named = "" if error.filename is None else f"{error.filename}: "
+            raise WorkerError(
+                f"no process can be started: {named}{error.strerror or error}",
+                "Look at the limits (ulimit -n, ulimit -u), or give --workers 0.",
+            ) from error
+
+    def _start(self, engine: str | None) -> None:
         self.connection, theirs = _CONTEXT.Pipe()
         self.begun: Progress = _CONTEXT.RawValue(c_int64, -1)
         self._process: SpawnProcess = _CONTEXT.Process(

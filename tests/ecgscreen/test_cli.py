@@ -58,10 +58,14 @@ def test_every_recording_scored_is_0(
 
 @pytest.mark.parametrize(
     ("error", "said"),
-    [(MemoryError(), "the memory ran out Have"), (MemoryError("of 9 GB"), "ran out: of 9 GB")],
+    [
+        (MemoryError(), "ecgscreen: the memory ran out End"),
+        (MemoryError("of 9 GB"), "the memory ran out: of 9 GB"),
+        (RuntimeError("can't start new thread"), "no thread can be started End"),
+    ],
 )
-def test_memory_that_runs_out_is_a_sentence(
-    error: MemoryError,
+def test_a_machine_that_has_no_more_is_a_sentence(
+    error: Exception,
     said: str,
     run: Run,
     good: Path,
@@ -368,6 +372,24 @@ def test_a_scan_outlives_what_it_is_shown_on(bundle_dir: Path, tmp_path: Path, d
     scanned = in_a_process(*arguments, "--out", tmp_path / "out", error_to=descriptor)
     os.close(descriptor)
     assert scanned.wait(60) == ExitCode.SOME_NOT_SCORED
+    assert (tmp_path / "out" / "report.csv").exists()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_scan_needs_no_standard_streams(bundle_dir: Path, tmp_path: Path, closed: str) -> None:
+    write_dataset(tmp_path / "records", 2, seed=1, sampling_rate=100.0, faults=1)
+    words: list[object] = [tmp_path / "records", "--bundle", bundle_dir, "--labels", "rhythm.txt"]
+    words += ["--out", tmp_path / "out", "--workers", 1, "--json"]
+    command = [sys.executable, "-m", "ecgscreen", "scan", *map(str, words)]
+    scanned = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *command],
+        capture_output=True,
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert scanned.returncode == ExitCode.SOME_NOT_SCORED
+    assert bool(scanned.stdout) == (">&-" not in closed.split())
+    assert b"Traceback" not in scanned.stderr
     assert (tmp_path / "out" / "report.csv").exists()
 
 

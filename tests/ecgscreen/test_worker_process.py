@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import time
 from collections.abc import Iterator
 from multiprocessing import active_children
@@ -14,7 +16,7 @@ from ecgscreen.bundle import load_bundle
 from ecgscreen.cluster_worker import ClusterJob, Embedding
 from ecgscreen.discover import Discovery
 from ecgscreen.embedding import EmbedderInWorkers, Preparing
-from ecgscreen.errors import ExitCode
+from ecgscreen.errors import ExitCode, WorkerError
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.results import Status
 from ecgscreen.simulate import write_dataset
@@ -74,6 +76,23 @@ def test_one_that_died_before_it_was_needed_is_replaced(folder: Path) -> None:
         worker.join()
         with Crew(Preparing(PreprocessConfig()), 1, started) as crew:
             assert len(list(crew.outcomes(Discovery([folder])))) == 6
+
+
+@pytest.mark.usefixtures("no_others")
+@pytest.mark.parametrize("n_left", [0, 1, 3])
+def test_one_that_cannot_be_started_is_a_sentence(n_left: int) -> None:
+    one = WorkerProcess()  # what all of them share is there now
+    one.stop()
+    one.join()
+    free = os.dup(0)
+    os.close(free)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + n_left, limits[1]))
+    try:
+        with pytest.raises(WorkerError, match="can be started: Too many open files"):
+            StartedWorkers(8)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_one_whose_parent_is_gone_before_there_was_work_ends(
