@@ -9,6 +9,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import time
+from collections.abc import Collection
 from ctypes import c_int64
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
@@ -101,12 +103,21 @@ class WorkerProcess:
         self.connection.close()
         self._process.terminate()
 
-    def join(self) -> None:
-        """Wait until it has ended."""
-        self._process.join(_SECONDS_TO_END)
+    def join(self, seconds: float = _SECONDS_TO_END) -> None:
+        """Wait until it has ended; one that has not in so many seconds is killed."""
+        self._process.join(seconds)
         if self._process.exitcode is None:
             self._process.kill()
             self._process.join(_SECONDS_TO_END)
+
+
+def end_all(processes: Collection[WorkerProcess]) -> None:
+    """End processes, whatever they are doing; one that is stopped (SIGSTOP) does not listen."""
+    for process in processes:
+        process.stop()
+    deadline = time.monotonic() + _SECONDS_TO_END
+    for process in processes:
+        process.join(max(0.0, deadline - time.monotonic()))
 
 
 class StartedWorkers:
@@ -142,10 +153,7 @@ class StartedWorkers:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        for process in self._ready:
-            process.stop()
-        for process in self._ready:
-            process.join()
+        end_all(self._ready)
         self._ready.clear()
 
 

@@ -16,7 +16,7 @@ from ecgscreen.packing import PackedFound, PackedRows, pack_found, unpack_rows
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import Status, not_scored
 from ecgscreen.serving import CHUNK, Task, Work, keep_freed_memory
-from ecgscreen.worker_process import StartedWorkers, WorkerProcess
+from ecgscreen.worker_process import StartedWorkers, WorkerProcess, end_all
 
 CHUNKS_AHEAD = 6
 """Chunks under way per worker: three of them are in its engine, and the next ones must be there
@@ -113,14 +113,11 @@ class Crew(Generic[Outcome]):
         left, self._workers = able, [worker for worker in self._workers if worker not in able]
         self.end()
         self._workers = left
-        return left[0].helper() if left else None
+        return HelperProcess(left[0].process) if left else None
 
     def end(self) -> None:
         """End all processes, whatever they are doing."""
-        for worker in self._workers:
-            worker.stop()
-        for worker in self._workers:
-            worker.join()
+        end_all([worker.process for worker in self._workers])
         self._workers = []
 
 
@@ -143,7 +140,7 @@ class _Worker:
 
     @property
     def connection(self) -> Connection:
-        return self._process.connection
+        return self.process.connection
 
     def give(self, chunk: list[Task]) -> None:
         """Hand over a chunk."""
@@ -153,7 +150,7 @@ class _Worker:
     def take(self) -> list[Any]:
         """Wait for the next message: outcomes, or nothing if it has only begun, or died."""
         try:
-            message = self._process.receive()
+            message = self.process.receive()
         except EOFError:
             self._replace()
             return []
@@ -170,20 +167,8 @@ class _Worker:
             self._tasks.popleft()
         return list(outcomes)
 
-    def helper(self) -> HelperProcess:
-        """Its process, for other work than tasks."""
-        return HelperProcess(self._process)
-
-    def stop(self) -> None:
-        """Tell the process to end, whatever it is doing."""
-        self._process.stop()
-
-    def join(self) -> None:
-        """Wait until it has ended."""
-        self._process.join()
-
     def _start(self, process: WorkerProcess | None = None) -> None:
-        self._process = process or WorkerProcess()
+        self.process = process or WorkerProcess()
         self.has_begun = False
         self._n_answered = 0
         self._send(self._work)
@@ -195,10 +180,9 @@ class _Worker:
 
     def _replace(self) -> None:
         """Start another process, and judge the recording on which the last one died."""
-        self.stop()
-        self.join()
-        cause = _cause(self._process.exit_code)
-        last = self._process.begun.value - self._n_answered - 1
+        end_all([self.process])
+        cause = _cause(self.process.exit_code)
+        last = self.process.begun.value - self._n_answered - 1
         if last < 0:
             self._deaths_idle += 1
             if self._deaths_idle == MOST_TRIES:

@@ -26,6 +26,7 @@ from ecgscreen.cluster_worker import ClusterJob, Embedding
 from ecgscreen.crew_size import FEW
 from ecgscreen.discover import Discovery
 from ecgscreen.embedding import EmbedderHere, EmbedderInWorkers, Preparing
+from ecgscreen.ending import SECONDS_TO_END
 from ecgscreen.errors import EngineError, ExitCode, WorkerError
 from ecgscreen.found import Found
 from ecgscreen.long_recording import LongRecording
@@ -210,6 +211,16 @@ def test_workers_that_die_without_a_recording_end_the_run(
         pytest.raises(WorkerError, match=rf"was killed, or could not start \(exit code {code}\)"),
     ):
         list(crew.outcomes(repeat(one, 5)))
+    assert active_children() == []
+
+
+def test_workers_that_are_stopped_end_with_the_others() -> None:
+    with Crew(Preparing(CONFIG), 4) as crew:
+        assert crew.greeting is None
+        for worker in active_children():
+            os.kill(worker.pid or 0, signal.SIGSTOP)
+        begin = time.monotonic()
+    assert time.monotonic() - begin < SECONDS_TO_END
     assert active_children() == []
 
 
