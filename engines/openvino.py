@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,6 +24,9 @@ SPARE_BATCHES = 2
 _CONVERTER = "openvino.tools.ovc"
 """Makes models of other frameworks' ones. The package goes without where it is not installed; it
 takes a third of the import."""
+
+_WANT = (os.strerror(errno.EAGAIN), os.strerror(errno.ENOMEM), "failed to map segment", "bad_alloc")
+"""What the system, its loader and C++ call it; OpenVINO has the same errors for all faults."""
 
 
 class OpenVINOEngine:
@@ -56,7 +61,7 @@ class OpenVINOEngine:
     Raises
     ------
     EngineUnavailableError
-        If OpenVINO is not installed, or the precision is not to be had here.
+        If OpenVINO is not installed or finds no memory, or the precision is not to be had here.
     """
 
     def __init__(
@@ -70,7 +75,10 @@ class OpenVINOEngine:
     ) -> None:
         ov = import_openvino()
         core = ov.Core()
-        native_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        try:
+            native_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        except RuntimeError as error:
+            raise _for_want(error) or error from error
         reason = "asked for"
         if precision == "auto":
             precision = "bf16" if native_bf16 else "f32"
@@ -108,7 +116,7 @@ class OpenVINOEngine:
                 _Slot(ov, compiled, shape, rewritten.inputs) for _ in range(threads + SPARE_BATCHES)
             ]
         except (RuntimeError, TypeError, ValueError) as error:
-            raise EngineUnavailableError(
+            raise _for_want(error) or EngineUnavailableError(
                 "openvino cannot read the encoder: it is no ONNX model, or not a whole one",
                 "copy the whole bundle again from where it was exported",
             ) from error
@@ -177,7 +185,7 @@ def import_openvino() -> Any:
     Raises
     ------
     EngineUnavailableError
-        If it is not installed.
+        If it is not installed, or finds no memory.
     """
     # The package reports every import to an analytics host and writes an identifier into the
     # home folder, unless its telemetry module is not to be had. Patient systems do neither.
@@ -187,10 +195,21 @@ def import_openvino() -> Any:
         with _without(_CONVERTER):
             import openvino
     except ImportError as error:
-        raise EngineUnavailableError(
+        raise _for_want(error) or EngineUnavailableError(
             "the engine openvino is not installed", "pip install openvino"
         ) from error
     return openvino
+
+
+def _for_want(error: Exception) -> EngineUnavailableError | None:
+    """Tell a machine that has no more from a model that is none, or a package that is not there."""
+    wanting = next((words for words in _WANT if words in str(error)), None)
+    if wanting is None:
+        return None
+    return EngineUnavailableError(
+        f"openvino finds no memory, or no thread: {wanting}",
+        "end other programs, or look at the limits (ulimit -v, ulimit -u)",
+    )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import torch
 from onnx import TensorProto, helper
 
 from engines.base import Engine, EngineUnavailableError
+from engines.openvino import import_openvino
 from engines.select import ENGINES, load_engine
 from tests.engines.conftest import N_SAMPLES, Batch
 from trainer.encoder import ResNet1d
@@ -261,3 +262,27 @@ NO_MODELS = [
 def test_openvino_refuses_what_is_no_model(content: bytes) -> None:
     with pytest.raises(EngineUnavailableError, match="cannot read the encoder"):
         load_engine("openvino", content, precision="f32")
+
+
+@pytest.mark.parametrize("step", ["get_property", "read_model", "compile_model"])
+def test_openvino_without_room_does_not_blame_the_model(
+    step: str, onnx_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise RuntimeError("Exception from src/plugin.cpp:54:\nResource temporarily unavailable\n")
+
+    monkeypatch.setattr(import_openvino().Core, step, refuse)
+    with pytest.raises(EngineUnavailableError, match="or no thread: Resource temporarily unav"):
+        load_engine("openvino", onnx_bytes)
+
+
+def test_openvino_that_cannot_be_mapped_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def find_spec(self, name: str, *_others: object) -> None:
+            if name == "openvino":
+                raise ImportError("libopenvino.so: failed to map segment from shared object")
+
+    monkeypatch.delitem(sys.modules, "openvino")
+    monkeypatch.setattr(sys, "meta_path", [Full(), *sys.meta_path])
+    with pytest.raises(EngineUnavailableError, match="finds no memory"):
+        import_openvino()
