@@ -21,7 +21,14 @@ from ecgscreen.objects.address import is_object
 from ecgscreen.objects.outage import Outage
 from ecgscreen.prompts import read_prompts
 from ecgscreen.publish import check_folder_can_be, make_private_folder, storing
-from ecgscreen.reports import Beside, Provenance, Report, RunSummary, write_reports
+from ecgscreen.reports import (
+    ROW_REPORTS,
+    Beside,
+    Provenance,
+    Report,
+    RunSummary,
+    write_reports,
+)
 from ecgscreen.results import RecordResult, Status, printable
 from ecgscreen.run_store import RunStore
 from ecgscreen.scan_embedder import crew_for, embedder_for
@@ -218,7 +225,7 @@ def _grow(
         with closing(embedder.rows(found)) as results:
             for result in results:
                 if options.strict and result.status is not Status.SCORED:
-                    raise _not_scored_error(shown(result))
+                    raise _not_scored_error(shown(result), options.out)
                 store.append(result)
                 listener.done(shown(result))
                 outage.look_at(result)
@@ -248,11 +255,15 @@ def _check_roots(roots: Sequence[Path]) -> None:
             ) from error
 
 
-def _not_scored_error(result: RecordResult) -> NotScoredError:
+def _not_scored_error(result: RecordResult, out: Path) -> NotScoredError:
     why = f"{result.reason}: {result.detail}" if result.detail else result.reason
+    reports = (
+        "the reports stay as they were"
+        if any((out / name).exists() for name in ROW_REPORTS)
+        else "no reports are written, and there were none before"
+    )
     return NotScoredError(
-        f"{printable(result.path)}: {printable(why)}",
-        "The run was to be --strict: the reports are those of the run before it.",
+        f"{printable(result.path)}: {printable(why)}", f"The run was to be --strict: {reports}."
     )
 
 

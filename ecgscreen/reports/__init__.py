@@ -31,6 +31,7 @@ from ecgscreen.reports.provenance import Provenance, RowsOfRun
 from ecgscreen.reports.tally import RunSummary, Tally
 
 __all__ = [
+    "ROW_REPORTS",
     "Beside",
     "DiagnosisRow",
     "Provenance",

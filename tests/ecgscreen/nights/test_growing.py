@@ -227,6 +227,22 @@ def test_a_strict_run_ends_at_the_first_failure(night: Night, records: Path) -> 
         night(strict=True)
 
 
+def test_a_strict_run_says_whether_there_are_reports(night: Night, records: Path) -> None:
+    for path in records.glob("sim*"):
+        if path.stem != "sim00000":
+            path.unlink()
+    (records / "cut.hea").write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(NotScoredError) as caught:
+            night(strict=True)
+        assert "no reports are written, and there were none before" in caught.value.advice
+        assert not list(night.out.glob("report.*"))
+    night()
+    with pytest.raises(NotScoredError) as caught:
+        night(strict=True)
+    assert "the reports stay as they were" in caught.value.advice
+
+
 def test_nothing_to_do_has_a_code_where_it_is_asked_for(night: Night, records: Path) -> None:
     assert night(fail_if_empty=True).summary.exit_code == ExitCode.SOME_NOT_SCORED
     assert night(fail_if_empty=True).summary.exit_code == ExitCode.NOTHING_TO_DO
