@@ -21,6 +21,13 @@ _PACKAGES = {
     "tensorrt": ("tensorrt", "tensorrt_rtx"),
     "pytorch": ("torch",),
 }
+"""An engine's runtime: one of these."""
+
+_WITH_ONNX = {
+    "tensorrt": "builds f32 only: f16 and bf16 need onnx, not installed",
+    "pytorch": "does not run: it needs onnx too, not installed",
+}
+"""What an engine is without the package onnx, which reads the encoder for it."""
 
 
 def info_lines(bundle_path: Path) -> Iterator[str]:
@@ -46,9 +53,17 @@ def info_lines(bundle_path: Path) -> Iterator[str]:
     )
     yield f"         {_percentile_basis(bundle)}"
     for name in ENGINES:
-        there = [package for package in _PACKAGES[name] if find_spec(package) is not None]
-        yield f"engine   {name}: {f'installed ({there[0]})' if there else 'not installed'}"
+        yield f"engine   {name}: {_engine_state(name)}"
     yield f"lists    {', '.join(shipped_lists())}"
+
+
+def _engine_state(name: str) -> str:
+    there = [package for package in _PACKAGES[name] if find_spec(package) is not None]
+    if not there:
+        return "not installed"
+    if name in _WITH_ONNX and find_spec("onnx") is None:
+        return f"{there[0]} is installed, but {_WITH_ONNX[name]}"
+    return f"installed ({there[0]})"
 
 
 def list_lines(

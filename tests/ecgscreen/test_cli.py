@@ -22,7 +22,9 @@ from ecgscreen.commands.options import EngineName, PrecisionName
 from ecgscreen.errors import ExitCode
 from ecgscreen.label_list_file import shipped_lists
 from ecgscreen.simulate import write_dataset
-from engines.select import ENGINES, PRECISIONS
+from engines.base import EngineUnavailableError
+from engines.onnx_precision import with_precision
+from engines.select import ENGINES, PRECISIONS, load_engine
 from tests.command_line import Outcome, Run
 
 
@@ -262,6 +264,23 @@ def test_version_and_info(run: Run, bundle_dir: Path) -> None:
     assert result.code == ExitCode.OK
     for expected in (__version__, str(bundle_dir), "tiny", "openvino: installed", "rhythm.txt"):
         assert expected in result.out
+
+
+def test_an_engine_that_lacks_onnx_is_not_called_installed(
+    run: Run, bundle_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("torch", "tensorrt_rtx"):
+        pytest.importorskip(package)
+    monkeypatch.setitem(sys.modules, "onnx", None)  # as if it were not there
+    out = run("info", "--bundle", bundle_dir).out
+    assert "pytorch: torch is installed, but does not run: it needs onnx too" in out
+    assert "is installed, but builds f32 only: f16 and bf16 need onnx" in out
+    assert "openvino: installed" in out
+    with pytest.raises(EngineUnavailableError, match="onnx"):
+        load_engine("pytorch", b"")
+    with pytest.raises(EngineUnavailableError, match="onnx"):
+        with_precision(b"", "f16")
+    assert with_precision(b"as it is", "f32") == b"as it is"
 
 
 def test_the_lists_that_ship_are_named_and_understood(run: Run, bundle_dir: Path) -> None:
