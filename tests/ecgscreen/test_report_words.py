@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ecgscreen.compare.words import compare_words
 from ecgscreen.recording import SkipReason
 from ecgscreen.reports.html.words import LANGUAGES, load_words
 from ecgscreen.results import Status, not_scored
@@ -98,6 +99,17 @@ def test_both_languages_say_the_same() -> None:
             values = [sorted(re.findall(r"\{\w+\}", text)) for text in (words, other[key])]
             assert values[0] == values[1], key
             assert not re.search("[<>&]", words + other[key]), "they go into HTML as they are"
+
+
+def test_german_calls_nothing_urgent_that_is_not_for_urgent_use() -> None:
+    words = compare_words("de")
+    urgent = {
+        key for key, text in {**words.page, **words.script}.items() if "dringend" in text.lower()
+    }
+    assert urgent == {"warning_more", "notice_critical"}, "where it says what it is not for"
+    orders = [words[key] for key in ("table_worst", "strips", "patients", "records")]
+    orders += [words.script[key] for key in ("worst_first", "worst_flag")]
+    assert all("auffälligste" in text.lower() for text in orders)
 
 
 def test_every_word_is_used() -> None:
