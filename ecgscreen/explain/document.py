@@ -17,6 +17,8 @@ from engines.base import EngineInfo
 
 _DIGITS = 4
 _BAR = 30
+_LEAST_SCALE = _BAR * 0.001
+"""A sign of a bar stands for a thousandth at least, so that what prints as 0.000 has no bar."""
 _LEADS_SHOWN = 4
 
 
@@ -154,7 +156,7 @@ def _lead_lines(explanation: Explanation) -> Iterator[str]:
 
 
 def _bar(value: float, widest: float) -> str:
-    length = round(_BAR * abs(value) / widest) if widest > 0 else 0
+    length = round(_BAR * abs(value) / max(widest, _LEAST_SCALE))
     return ("#" if value > 0 else "-") * length
 
 

@@ -28,6 +28,9 @@ FOR, AGAINST = "#e8710a", "#1f6fb4"
 _FAINTEST = 0.04
 """Share of the largest effect below which nothing is drawn."""
 
+_LEAST_SCALE = 0.02
+"""The deepest colour stands for this at least, so that nothing is drawn of what prints as 0.000."""
+
 _DEEPEST = 0.75
 _SHADE_ABOVE, _SHADE_BELOW = 7 * MM, 5 * MM
 _ROW = 4 * MM
@@ -85,7 +88,7 @@ def draw_explanation(
 def _shades(explanation: Explanation, layout: Layout) -> str:
     """Behind each trace, the effects of its own lead at its own time."""
     effects = explanation.effects
-    largest = _largest(effects.cells)
+    largest = _scale(effects.cells)
     rows = dict(zip(effects.leads, effects.cells, strict=True))
     shades = []
     for trace in layout.traces:
@@ -104,8 +107,8 @@ def _map(explanation: Explanation, top: int, words: ExplainWords) -> list[str]:
     effects = explanation.effects
     step = STEP_S * SPEED * MM
     parts = []
-    rows = [(words.all_leads, effects.seconds, _largest(effects.seconds))]
-    largest = _largest(effects.cells)
+    rows = [(words.all_leads, effects.seconds, _scale(effects.seconds))]
+    largest = _scale(effects.cells)
     rows += [(lead, row, largest) for lead, row in zip(effects.leads, effects.cells, strict=True)]
     for k, (label, values, scale) in enumerate(rows):
         y = top + k * _ROW
@@ -129,8 +132,8 @@ def _map(explanation: Explanation, top: int, words: ExplainWords) -> list[str]:
 def _legend(explanation: Explanation, words: ExplainWords, strip_words: StripWords) -> str:
     effects = explanation.effects
     largest = words.largest.format(
-        all=strip_words.number(_largest(effects.seconds), 2),
-        one=strip_words.number(_largest(effects.cells), 2),
+        all=strip_words.number(_scale(effects.seconds), 2),
+        one=strip_words.number(_scale(effects.cells), 2),
     )
     return f"{words.colours} · {largest}"
 
@@ -139,7 +142,7 @@ def _parts(
     explanation: Explanation, top: int, words: ExplainWords, strip_words: StripWords
 ) -> list[str]:
     effects = explanation.effects
-    largest = _largest(effects.parts)
+    largest = _scale(effects.parts)
     parts = [_text(LEFT, top - 2 * MM, words.whole)]
     for k, name in enumerate(PARTS):
         y = top + (k + 1) * _ROW
@@ -158,12 +161,13 @@ def _parts(
     return parts
 
 
-def _largest(values: NDArray[np.float64]) -> float:
-    return float(np.abs(values).max(initial=0.0))
+def _scale(values: NDArray[np.float64]) -> float:
+    """What the deepest colour stands for."""
+    return float(np.abs(values).max(initial=_LEAST_SCALE))
 
 
 def _box(x: float, y: float, width: float, height: float, value: float, largest: float) -> str:
-    share = abs(value) / largest if largest > 0 else 0.0
+    share = abs(value) / largest
     if share < _FAINTEST:
         return ""
     return (

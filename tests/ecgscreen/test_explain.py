@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +18,19 @@ from ecgscreen.bundle import Bundle, default_bundle, load_bundle
 from ecgscreen.cli import app
 from ecgscreen.diagnoses import load_words
 from ecgscreen.errors import EcgscreenError, LabelListError, UsageError
-from ecgscreen.explain import Explanation, explain, find_effects
+from ecgscreen.explain import (
+    Explanation,
+    draw_explanation,
+    explain,
+    explanation_lines,
+    find_effects,
+)
+from ecgscreen.explain.effects import STEP_S, Effects
 from ecgscreen.explain.occlusion import PARTS, bridged, parts_of_beats, sliding
+from ecgscreen.explain.picture import AGAINST, FOR
 from ecgscreen.prompts import embed_list
 from ecgscreen.recording import LEADS, Recording
+from ecgscreen.reports import DiagnosisRow
 from ecgscreen.simulate import Rhythm, SimulationSettings, simulate, write_wfdb
 from ecgscreen.vocabulary import load_vocabulary
 from engines.base import Engine, EngineInfo
@@ -107,6 +117,47 @@ def test_what_is_not_looked_at_has_no_effect() -> None:
     assert effects.seconds.max() == effects.cells[8].max() > 0
     assert effects.lead_effects.argmax() == 8
     assert effects.parts[8] == pytest.approx(effects.parts_together)
+
+
+def explanation_of(largest: float) -> tuple[Explanation, Recording]:
+    """Effects from nothing up to the largest, of all leads, seconds and parts of the beat."""
+    recording = simulate(SimulationSettings(Rhythm.SINUS, sampling_rate=RATE, seed=1)).recording
+    starts = np.arange(50, dtype=np.float64) * np.float64(STEP_S)
+    rising = np.linspace(0.0, largest, len(LEADS))
+    effects = Effects(
+        score=0.3,
+        flat=0.1,
+        leads=LEADS,
+        starts_s=starts,
+        seconds=np.linspace(-largest, largest, len(starts)),
+        cells=np.linspace(-rising, rising, len(starts), axis=1),
+        lead_effects=rising,
+        parts=np.linspace(-rising, rising, len(PARTS), axis=1),
+        parts_together=np.zeros(len(PARTS)),
+        beats_s=starts[::5],
+    )
+    row = DiagnosisRow("AFIB", "AFIB", "info", "prompted (seen)")
+    return Explanation(row, 50.0, 0.0, 10.0, 1, (), effects), recording
+
+
+@pytest.mark.parametrize("largest", [0.0002, 0.0008, 0.003, 0.05, 0.4])
+def test_what_prints_as_nothing_has_no_bar(largest: float) -> None:
+    found, _ = explanation_of(largest)
+    lines = "\n".join(explanation_lines(found, "ward.hea"))
+    bars = re.findall(r"^  +(?:[\d.]+ s|\w+) +([+-]?\d\.\d{3})(?:  (#+|-+))?", lines, re.MULTILINE)
+    assert len(bars) == 10 + len(LEADS)
+    assert all(not bar for value, bar in bars if float(value) == 0)
+    assert all(bar for value, bar in bars if abs(float(value)) > largest / 2)
+    lengths = {float(value): len(bar) for value, bar in bars}
+    assert max(lengths.values()) == (30 if largest > 0.03 else round(largest * 1000))
+
+
+@pytest.mark.parametrize(("largest", "is_drawn"), [(0.0004, False), (0.003, True), (0.4, True)])
+def test_what_prints_as_nothing_has_no_colour(largest: float, is_drawn: bool) -> None:
+    drawing = draw_explanation(*explanation_of(largest), "ward.hea")
+    assert (FOR in drawing, AGAINST in drawing) == (is_drawn, is_drawn)
+    scale = "0.4" if largest == 0.4 else "0.02"
+    assert f"deepest colour: {scale} in all leads, {scale} in one lead" in drawing
 
 
 def test_a_cover_is_a_straight_line() -> None:
