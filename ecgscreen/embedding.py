@@ -95,7 +95,7 @@ class EmbedderInWorkers:
     Parameters
     ----------
     crew
-        Of the work `ecgscreen.cluster_worker.Embedding`.
+        Of the work `ecgscreen.embedding_job.Embedding`.
     """
 
     def __init__(self, crew: Crew[RecordResult]) -> None:

@@ -6,19 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
+from typing import TypeVar
 
-from ecgscreen import __version__
 from ecgscreen.bundle import Bundle
-from ecgscreen.cluster_worker import ClusterJob, Embedding, engine_of
 from ecgscreen.crew_size import FEW, crew_size, most_workers
 from ecgscreen.discover import Discovery
 from ecgscreen.embedding import Embedder, EmbedderHere, EmbedderInWorkers
+from ecgscreen.embedding_job import Embedding, EmbeddingJob, engine_of
 from ecgscreen.results import RecordResult
 from ecgscreen.scan_options import DEFAULT_ENGINE, ScanOptions
 from ecgscreen.worker_process import StartedWorkers
 from ecgscreen.workers import Crew
 from engines.processor import usable_cores
 from engines.select import PROCESSOR_ENGINES
+
+Job = TypeVar("Job", bound=EmbeddingJob)
 
 
 @contextmanager
@@ -33,7 +35,7 @@ def crew_for(
         yield None
         return
     threads = (options.threads or usable_cores()) // workers
-    job = replace(_job(options, bundle), threads=max(1, threads))
+    job = replace(_job(EmbeddingJob, options, bundle), threads=max(1, threads))
     with Crew(Embedding(job), workers, started) as crew:
         yield crew
 
@@ -48,21 +50,22 @@ def embedder_for(
     elif options.cluster is not None:
         from ecgscreen.cluster import EmbedderOnCluster
         from ecgscreen.cluster_connection import connected
+        from ecgscreen.cluster_worker import ClusterJob
 
         with connected(options.cluster) as connection:
-            yield EmbedderOnCluster(connection, _job(options, bundle))
+            yield EmbedderOnCluster(connection, _job(ClusterJob, options, bundle))
     elif crew is not None:
         yield EmbedderInWorkers(crew)
     else:
-        engine = engine_of(replace(_job(options, bundle), threads=options.threads), bundle)
+        job = replace(_job(EmbeddingJob, options, bundle), threads=options.threads)
+        engine = engine_of(job, bundle)
         yield EmbedderHere(engine, bundle.preprocessing, workers=options.workers)
 
 
-def _job(options: ScanOptions, bundle: Bundle) -> ClusterJob:
-    return ClusterJob(
+def _job(kind: type[Job], options: ScanOptions, bundle: Bundle) -> Job:
+    return kind(
         bundle=options.bundle.absolute(),
         bundle_sha256=bundle.sha256,
-        version=__version__,
         engine=options.engine or DEFAULT_ENGINE,
         precision=options.precision,
         batch_size=options.batch_size,

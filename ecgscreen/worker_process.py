@@ -162,7 +162,7 @@ def _serve(connection: Connection, begun: Progress, engine: str | None) -> None:
     gc.disable()  # until that is done, see `ecgscreen.garbage`
     try:
         if engine is not None:
-            import ecgscreen.cluster_worker  # noqa: F401 - what the work is of
+            import ecgscreen.embedding_job  # noqa: F401 - what the work is of
             from engines.select import import_engine
 
             import_engine(engine)

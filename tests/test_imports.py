@@ -309,6 +309,22 @@ def test_a_scan_with_known_labels_loads_no_torch_and_no_wfdb(
     assert not loaded & (NEVER - {"openvino"})
 
 
+def test_a_process_that_embeds_imports_what_that_takes_alone() -> None:
+    source = (
+        "import json, sys, ecgscreen.worker_process, ecgscreen.embedding_job, ecgscreen.serving\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    modules = set(json.loads(done.stdout))
+    names = {name.removeprefix("ecgscreen.") for name in modules if name.startswith("ecgscreen.")}
+    assert {"embedding_job", "serving", "bundle", "readers.formats"} <= names
+    others = ("cluster*", "scan*", "diagnoses", "run_store", "screening", "reports*", "strip*")
+    assert [name for name in sorted(names) if any(fnmatch(name, other) for other in others)] == []
+    assert not {name.partition(".")[0] for name in modules} & {*NEVER, "h5py", "rich", "typer"}
+
+
 def test_measuring_a_bundle_needs_no_torch() -> None:
     source = (
         "import sys, trainer.measure; print(sorted({'torch', 'transformers'} & set(sys.modules)))"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
+import pickletools
 import signal
 import subprocess
 import sys
@@ -16,11 +18,11 @@ from pathlib import Path
 import distributed
 import pytest
 
-from ecgscreen import __version__, cluster, cluster_connection
+from ecgscreen import cluster, cluster_connection
 from ecgscreen.bundle import load_bundle
 from ecgscreen.cluster import EmbedderOnCluster
 from ecgscreen.cluster_connection import LOCAL, Connection, connected
-from ecgscreen.cluster_worker import ClusterJob
+from ecgscreen.cluster_worker import ClusterJob, describe, embed_chunk
 from ecgscreen.discover import Discovery
 from ecgscreen.errors import ClusterError, ExitCode, MissingExtraError
 from ecgscreen.recording import SkipReason
@@ -55,7 +57,7 @@ def connection() -> Iterator[Connection]:
 @pytest.fixture(scope="module")
 def job(bundle_dir: Path) -> ClusterJob:
     sha256 = load_bundle(bundle_dir).sha256
-    return ClusterJob(bundle_dir, sha256, __version__, "openvino", "auto", 8)
+    return ClusterJob(bundle_dir, sha256, "openvino", "auto", 8)
 
 
 def options(bundle: Path, folder: Path, out: Path, address: str | None) -> ScanOptions:
@@ -127,7 +129,7 @@ def test_the_recording_that_kills_workers_is_named_and_the_others_are_scored(
     ("changed", "message"),
     [
         ({"version": "0.0.0"}, "a worker of the cluster has ecgscreen"),
-        ({"bundle_sha256": "ab" * 32}, "the bundle is another one"),
+        ({"bundle_sha256": "ab" * 32}, "on a worker of the cluster the bundle is another one"),
     ],
 )
 def test_a_worker_that_would_do_something_else_is_refused(
@@ -136,6 +138,14 @@ def test_a_worker_that_would_do_something_else_is_refused(
     with pytest.raises(ClusterError, match=message) as caught:
         EmbedderOnCluster(connection, replace(job, **changed))  # type: ignore[arg-type] # all are str
     assert caught.value.advice
+
+
+def test_what_is_sent_is_known_to_a_worker_of_another_version(job: ClusterJob) -> None:
+    """Which says then that it is one, instead of that it does not know a name."""
+    operations = pickletools.genops(pickle.dumps((describe, embed_chunk, job)))
+    texts = {text for _, text, _ in operations if isinstance(text, str)}
+    assert {text for text in texts if text.startswith("ecgscreen.")} == {"ecgscreen.cluster_worker"}
+    assert {"describe", "embed_chunk", "ClusterJob"} < texts
 
 
 def test_an_address_where_nobody_answers_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecgscreen import __version__
 from ecgscreen.bundle import load_bundle
 from ecgscreen.cluster_worker import ClusterJob, embed_chunk
 from ecgscreen.discover import Discovery
@@ -318,7 +317,7 @@ def test_an_object_that_shrank_after_it_was_listed_is_tried_again(
 def embedded(bundle: Path, found: Sequence[Found]) -> list[RecordResult]:
     """As a worker of a cluster does it, in another process."""
     sha256 = load_bundle(bundle).sha256
-    job = ClusterJob(bundle, sha256, __version__, "openvino", "auto", 8)
+    job = ClusterJob(bundle, sha256, "openvino", "auto", 8)
     sent = pickle.dumps(pack_found(found))
     assert len(sent) < 1500 * len(found)  # nothing of a listing, or of what was fetched
     return list(unpack_rows(embed_chunk(job, pickle.loads(sent))))

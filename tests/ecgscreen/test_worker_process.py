@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from ecgscreen import __version__, worker_process, workers
+from ecgscreen import worker_process, workers
 from ecgscreen.bundle import load_bundle
-from ecgscreen.cluster_worker import ClusterJob, Embedding
 from ecgscreen.discover import Discovery
 from ecgscreen.embedding import EmbedderInWorkers, Preparing
+from ecgscreen.embedding_job import Embedding, EmbeddingJob
 from ecgscreen.errors import ExitCode, WorkerError
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.results import Status
@@ -49,7 +49,7 @@ def test_a_crew_takes_those_that_are_there_and_starts_what_is_missing(
     folder: Path, bundle_dir: Path
 ) -> None:
     sha256 = load_bundle(bundle_dir).sha256
-    job = ClusterJob(bundle_dir, sha256, __version__, "openvino", "auto", batch_size=32)
+    job = EmbeddingJob(bundle_dir, sha256, "openvino", "auto", batch_size=32)
     with StartedWorkers(1, "openvino") as started:
         ahead = pids()
         with Crew(Embedding(job), 2, started) as crew:

@@ -20,14 +20,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from ecgscreen import __version__, serving
+from ecgscreen import serving
 from ecgscreen.bundle import load_bundle
-from ecgscreen.cluster_worker import ClusterJob, Embedding
 from ecgscreen.crew_size import FEW
 from ecgscreen.discover import Discovery
 from ecgscreen.embedding import EmbedderHere, EmbedderInWorkers, Preparing
+from ecgscreen.embedding_job import Embedding, EmbeddingJob
 from ecgscreen.ending import SECONDS_TO_END
-from ecgscreen.errors import EngineError, ExitCode, WorkerError
+from ecgscreen.errors import BundleError, EngineError, ExitCode, WorkerError
 from ecgscreen.found import Found
 from ecgscreen.long_recording import LongRecording
 from ecgscreen.manifest import read_manifest
@@ -109,9 +109,22 @@ def test_an_engine_that_cannot_be_loaded_ends_with_a_sentence(bundle_dir: Path) 
         _ = EmbedderInWorkers(crew).info
 
 
-def job_of(bundle: Path) -> ClusterJob:
+def test_a_bundle_that_is_exchanged_meanwhile_is_refused_and_no_cluster_is_blamed(
+    bundle_dir: Path,
+) -> None:
+    job = replace(job_of(bundle_dir), bundle_sha256="ab" * 32)
+    with (
+        Crew(Embedding(job), 1) as crew,
+        pytest.raises(BundleError, match="the bundle changed while the scan began") as caught,
+    ):
+        _ = EmbedderInWorkers(crew).info
+    assert "cluster" not in caught.value.message
+    assert caught.value.advice == "Run the scan again."
+
+
+def job_of(bundle: Path) -> EmbeddingJob:
     sha256 = load_bundle(bundle).sha256
-    return ClusterJob(bundle, sha256, __version__, "openvino", "auto", batch_size=32)
+    return EmbeddingJob(bundle, sha256, "openvino", "auto", batch_size=32)
 
 
 @pytest.mark.parametrize(("n_found", "n_workers"), [(N, 0), (FEW, 1)])
