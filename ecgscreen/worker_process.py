@@ -169,5 +169,5 @@ def _serve(connection: Connection, begun: Progress, engine: str | None) -> None:
         from ecgscreen.serving import serve
 
         serve(connection, begun)
-    except MemoryError:  # a worker that died, of which the parent says more than a traceback
-        os._exit(1)
+    except (MemoryError, ImportError):  # the second, where a library finds no room
+        os._exit(1)  # a worker that died, of which the parent says more than a traceback

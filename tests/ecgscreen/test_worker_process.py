@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from multiprocessing import active_children
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from ecgscreen.embedding_job import Embedding, EmbeddingJob
 from ecgscreen.errors import ExitCode, WorkerError
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.results import Status
+from ecgscreen.serving import Task
 from ecgscreen.simulate import write_dataset
 from ecgscreen.worker_process import StartedWorkers, WorkerProcess
 from ecgscreen.workers import Crew
@@ -93,6 +95,32 @@ def test_one_that_cannot_be_started_is_a_sentence(n_left: int) -> None:
             StartedWorkers(8)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.usefixtures("no_others")
+@pytest.mark.parametrize("error", [MemoryError, ImportError])
+def test_one_that_finds_no_memory_prints_nothing(
+    error: type[Exception], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        Crew(Unloadable(error), 1) as crew,
+        pytest.raises(WorkerError, match=r"could not start \(exit code 1\)"),
+    ):
+        _ = crew.greeting
+    assert capfd.readouterr() == ("", "")
+
+
+@dataclass(frozen=True)
+class Unloadable:
+    """A work that cannot be begun with."""
+
+    error: type[Exception]
+
+    def begin(self) -> None:
+        raise self.error
+
+    def outcomes(self, tasks: Iterable[Task]) -> Iterator[Task]:
+        yield from tasks
 
 
 def test_one_whose_parent_is_gone_before_there_was_work_ends(
