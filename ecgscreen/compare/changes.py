@@ -1,16 +1,13 @@
-"""What may change between two screenings, and which change comes first."""
+"""What may change between two screenings."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.reports.diagnosis_row import SEVERITIES, DiagnosisRow
 from ecgscreen.results import Status
 
 
@@ -18,6 +15,7 @@ class Kind(StrEnum):
     """A way in which a recording, a patient or one of its diagnoses changed."""
 
     NEWLY_FLAGGED = "newly flagged"
+    """A finding is; of what is normal it is NORMAL_FLAGGED. So CLEARED, and NORMAL_CLEARED."""
     RESULT_LOST = "no result any more"
     """It had a score and has none: whatever was flagged is neither confirmed nor gone."""
     APPEARED = "appeared"
@@ -26,6 +24,8 @@ class Kind(StrEnum):
     ROSE = "higher score"
     CLEARED = "no longer flagged"
     FELL = "lower score"
+    NORMAL_FLAGGED = "newly flagged as normal"
+    NORMAL_CLEARED = "no longer flagged as normal"
     STATUS = "other status"
     QUALITY = "other quality"
     RECORDINGS = "other recordings"
@@ -33,7 +33,8 @@ class Kind(StrEnum):
 
 
 KINDS = tuple(Kind)
-_NOTHING = -1
+NOTHING = -1
+"""Where nothing changed, in the place of a number of `KINDS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ class Finding:
     diagnosis
         Its place among the diagnoses that are compared.
     kind
-        NEWLY_FLAGGED, CLEARED, ROSE, FELL; RESULT_LOST or VANISHED of what was flagged.
+        NEWLY_FLAGGED or CLEARED of a finding, NORMAL_FLAGGED or NORMAL_CLEARED of what is none;
+        ROSE, FELL; RESULT_LOST or VANISHED of what was flagged.
     old_score, new_score
         Cosines; NaN where there is no result.
     old_percentile, new_percentile
@@ -168,9 +170,10 @@ def finding_kinds(old: Figures, new: Figures, moves: Moves) -> NDArray[np.int8]:
 
     Returns
     -------
-    int8, shape (n, K): places in `KINDS`, -1 where nothing changed.
+    int8, shape (n, K): places in `KINDS`, -1 where nothing changed. Findings are not told from what
+    is normal here: `ecgscreen.compare.records.make_change` does.
     """
-    kinds = np.full(old.flags.shape, _NOTHING, np.int8)
+    kinds = np.full(old.flags.shape, NOTHING, np.int8)
     score = new.scores.astype(np.float64) - old.scores  # NaN where either has none
     percentile = new.percentiles.astype(np.float64) - old.percentiles
     moved = (np.abs(score) >= moves.score) | (np.abs(percentile) >= moves.percentile)
@@ -198,107 +201,3 @@ def state_kinds(old: State | None, new: State | None) -> list[Kind]:
     if (old.n_scored, old.n_recordings) != (new.n_scored, new.n_recordings):
         return [Kind.RECORDINGS]
     return [Kind.QUALITY] if old.quality != new.quality else []
-
-
-def make_change(
-    *,
-    name: str,
-    patient: str,
-    states: tuple[State | None, State | None],
-    kinds: NDArray[np.int8],
-    figures: tuple[Figures, Figures],
-    row: int,
-    diagnoses: Sequence[DiagnosisRow],
-) -> Change | None:
-    """Put together what changed for one recording or patient; None where nothing did.
-
-    Parameters
-    ----------
-    name, patient
-        See `Change`.
-    states
-        Old and new.
-    kinds
-        From `finding_kinds`, shape (n, K).
-    figures
-        Old and new, of n recordings.
-    row
-        Which of the n.
-    diagnoses
-        The K that are compared.
-    """
-    old, new = states
-    of_state = state_kinds(old, new)
-    before, after = figures
-    findings = [
-        Finding(
-            diagnosis=k,
-            # Of a recording that is gone, nothing can be said any more, whatever was flagged.
-            kind=Kind.VANISHED if new is None else KINDS[kinds[row, k]],
-            old_score=float(before.scores[row, k]),
-            new_score=float(after.scores[row, k]),
-            old_percentile=float(before.percentiles[row, k]),
-            new_percentile=float(after.percentiles[row, k]),
-        )
-        for k in np.flatnonzero(kinds[row] != _NOTHING).tolist()
-    ]
-    if not of_state and not findings:
-        return None
-    present = {*of_state, *(finding.kind for finding in findings)}
-    return Change(
-        name=name,
-        patient=patient,
-        kinds=tuple(kind for kind in Kind if kind in present),
-        old=old,
-        new=new,
-        findings=tuple(sorted(findings, key=lambda each: _finding_urgency(each, diagnoses))),
-    )
-
-
-_RANKS = {
-    Kind.NEWLY_FLAGGED: 0,
-    Kind.RESULT_LOST: 1,
-    Kind.VANISHED: 2,
-    Kind.ROSE: 4,
-    Kind.CLEARED: 5,
-    Kind.FELL: 6,
-}
-_NO_RESULT = 3
-_NORMAL, _OTHER = 7, 8
-
-
-def urgency(change: Change, diagnoses: Sequence[DiagnosisRow]) -> tuple[float, ...]:
-    """Return what changes are sorted by, worst first: smaller is more urgent.
-
-    First what is newly flagged, by severity and percentile; then flags whose result is lost or
-    whose recording is gone; then what newly has no result; scores that rose; flags that are no
-    longer raised; scores that fell; flags that stand for a normal ECG; all else.
-    """
-    worst = min(
-        (_finding_urgency(each, diagnoses) for each in change.findings),
-        default=(float(_OTHER), 0.0, 0.0, 0.0),
-    )
-    lost = change.new is not None and not change.new.is_scored
-    if lost and (change.old is None or change.old.is_scored):
-        return min(worst, (float(_NO_RESULT), 0.0, 0.0, 0.0))
-    return worst
-
-
-def _finding_urgency(
-    finding: Finding, diagnoses: Sequence[DiagnosisRow]
-) -> tuple[float, float, float, float]:
-    row = diagnoses[finding.diagnosis]
-    rank = _RANKS[finding.kind] if row.is_finding else _NORMAL
-    shown = finding.old_percentile if math.isnan(finding.new_score) else finding.new_percentile
-    percentile = 0.0 if math.isnan(shown) else shown
-    moved = finding.new_score - finding.old_score
-    size = 0.0 if math.isnan(moved) else abs(moved)
-    return float(rank), float(SEVERITIES.index(row.severity)), -percentile, -size
-
-
-def is_worse(change: Change, diagnoses: Sequence[DiagnosisRow]) -> bool:
-    """Whether a finding is newly flagged, or what had a result has none any more."""
-    return Kind.RESULT_LOST in change.kinds or any(
-        each.kind is Kind.NEWLY_FLAGGED and diagnoses[each.diagnosis].is_finding
-        for each in change.findings
-    )

@@ -7,6 +7,7 @@ from html import escape
 
 from ecgscreen.compare.changes import Change, Kind
 from ecgscreen.compare.job import Comparison, Side
+from ecgscreen.compare.urgency import WORSE
 from ecgscreen.compare.words import all_notices, figure_texts, kinds_text, state_text
 from ecgscreen.reports.diagnosis_row import DiagnosisRow
 from ecgscreen.reports.html.frame import style_and_policy
@@ -16,9 +17,6 @@ from ecgscreen.results import printable
 
 MAX_ROWS = 2_000
 """Rows of each table; the other forms have all."""
-
-
-_LOOK = (Kind.NEWLY_FLAGGED, Kind.RESULT_LOST)
 
 
 def page(comparison: Comparison, words: Words) -> str:
@@ -61,12 +59,12 @@ def _sides(comparison: Comparison, words: Words) -> str:
 def _counts(comparison: Comparison, words: Words) -> str:
     look_here = ' class="look"'
     items = "".join(
-        f"<li{look_here if kind in _LOOK else ''}><b>{words.count(count)}</b>{words[kind]}</li>"
+        f"<li{look_here if kind in WORSE else ''}><b>{words.count(count)}</b>{words[kind]}</li>"
         for kind, count in comparison.counts.items()
         if count
     )
     listed = f'<ul class="counts">{items}</ul>\n' if items else f"<p>{words['nothing']}</p>\n"
-    title = f'<h2 id="counts">{words["counts"]}</h2>'
+    title = f'<h2 id="counts">{words["counts"]}: {words.count(len(comparison.records))}</h2>'
     return f'<section aria-labelledby="counts">{title}\n{listed}</section>\n'
 
 
@@ -98,13 +96,18 @@ def _cells(
     change: Change, diagnoses: Sequence[DiagnosisRow], words: Words
 ) -> list[tuple[str, str, str, str]]:
     cells = []
+    # Of a recording that appeared, the rows of its flags say so: it needs none of its own.
+    appeared = f"{words[Kind.APPEARED]}, " if Kind.APPEARED in change.kinds else ""
     for finding in change.findings:
         row = diagnoses[finding.diagnosis]
         normal = "" if row.is_finding else " normal"
         name = (
             f'<span class="flag {row.severity}{normal}">{escape(words.diagnosis(row.name))}</span>'
         )
-        cells.append((escape(words[finding.kind]), name, *figure_texts(finding, words)))
+        what = escape(f"{appeared}{words[finding.kind]}")
+        cells.append((what, name, *figure_texts(finding, words)))
+    if appeared and cells:
+        return cells
     if others := kinds_text(change, words):
         cells.append((escape(others), "", "", ""))
     return cells

@@ -9,12 +9,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecgscreen.compare.changes import Change, Kind, Moves, is_worse, urgency
+from ecgscreen.compare.changes import Change, Kind, Moves
 from ecgscreen.compare.comparable import Common, Notice, common_diagnoses
 from ecgscreen.compare.names import check_names
 from ecgscreen.compare.patients import n_without_patient, patient_changes, read_patients
 from ecgscreen.compare.records import Pair, record_changes
 from ecgscreen.compare.screening import Screening, open_screening
+from ecgscreen.compare.urgency import is_worse, urgency
 from ecgscreen.reports.diagnosis_row import DiagnosisRow
 
 
@@ -97,7 +98,7 @@ class Comparison:
     @property
     def is_worse(self) -> bool:
         """Whether a finding is newly flagged somewhere, or a result is lost."""
-        return any(is_worse(change, self.diagnoses) for change in self.records)
+        return any(is_worse(change) for change in self.records)
 
 
 def compare(options: CompareOptions) -> Comparison:

@@ -17,9 +17,8 @@ from ecgscreen.compare.changes import (
     Moves,
     State,
     finding_kinds,
-    make_change,
 )
-from ecgscreen.compare.records import Pair
+from ecgscreen.compare.records import Pair, make_change
 from ecgscreen.compare.screening import BLOCK_ROWS, Screening
 from ecgscreen.errors import UsageError
 from ecgscreen.results import Status, report_text

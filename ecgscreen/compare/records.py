@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.compare.changes import Change, Figures, Moves, State, finding_kinds, make_change
+from ecgscreen.compare.changes import (
+    KINDS,
+    NOTHING,
+    Change,
+    Figures,
+    Finding,
+    Kind,
+    Moves,
+    State,
+    finding_kinds,
+    state_kinds,
+)
 from ecgscreen.compare.comparable import Common
 from ecgscreen.compare.screening import BLOCK_ROWS, Screening
+from ecgscreen.compare.urgency import finding_urgency
+from ecgscreen.reports.diagnosis_row import DiagnosisRow
+
+_OF_NORMAL = {Kind.NEWLY_FLAGGED: Kind.NORMAL_FLAGGED, Kind.CLEARED: Kind.NORMAL_CLEARED}
 
 
 @dataclass(frozen=True)
@@ -96,3 +111,62 @@ def _side(
     if not len(rows):
         return [None] * n, Figures.nothing(n, len(columns))
     return screening.states(rows), screening.figures(rows, columns)
+
+
+def make_change(
+    *,
+    name: str,
+    patient: str,
+    states: tuple[State | None, State | None],
+    kinds: NDArray[np.int8],
+    figures: tuple[Figures, Figures],
+    row: int,
+    diagnoses: Sequence[DiagnosisRow],
+) -> Change | None:
+    """Put together what changed for one recording or patient; None where nothing did.
+
+    Parameters
+    ----------
+    name, patient
+        See `Change`.
+    states
+        Old and new.
+    kinds
+        From `finding_kinds`, shape (n, K).
+    figures
+        Old and new, of n recordings.
+    row
+        Which of the n.
+    diagnoses
+        The K that are compared.
+    """
+    old, new = states
+    of_state = state_kinds(old, new)
+    before, after = figures
+    findings = [
+        Finding(
+            diagnosis=k,
+            # Of a recording that is gone, nothing can be said any more, whatever was flagged.
+            kind=Kind.VANISHED if new is None else _kind_of(diagnoses[k], KINDS[kinds[row, k]]),
+            old_score=float(before.scores[row, k]),
+            new_score=float(after.scores[row, k]),
+            old_percentile=float(before.percentiles[row, k]),
+            new_percentile=float(after.percentiles[row, k]),
+        )
+        for k in np.flatnonzero(kinds[row] != NOTHING).tolist()
+    ]
+    if not of_state and not findings:
+        return None
+    present = {*of_state, *(finding.kind for finding in findings)}
+    return Change(
+        name=name,
+        patient=patient,
+        kinds=tuple(kind for kind in Kind if kind in present),
+        old=old,
+        new=new,
+        findings=tuple(sorted(findings, key=lambda each: finding_urgency(each, diagnoses))),
+    )
+
+
+def _kind_of(diagnosis: DiagnosisRow, kind: Kind) -> Kind:
+    return kind if diagnosis.is_finding else _OF_NORMAL.get(kind, kind)

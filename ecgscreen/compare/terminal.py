@@ -43,7 +43,9 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     for text in all_notices(comparison, words):
         console.print(Text(printable(text), style="dim"))
     counts = [f"{count:,} {words[kind]}" for kind, count in comparison.counts.items() if count]
-    console.print(Text(f"\n{words['counts']}: {', '.join(counts) or words['none']}", style="bold"))
+    of_kinds = f" ({', '.join(counts)})" if counts else ""
+    total = f"{words['counts']}: {len(comparison.records):,}{of_kinds}"
+    console.print(Text(f"\n{total}", style="bold"))
     if comparison.patients is not None:
         _print_changes(console, "patients", comparison.patients, comparison.diagnoses, words)
     _print_changes(console, "records", comparison.records, comparison.diagnoses, words)
@@ -86,11 +88,15 @@ def _print_changes(
         console.print(Text(more, style="dim"))
 
 
+def _style(row: DiagnosisRow) -> str:
+    return _STYLES[row.severity] if row.is_finding else ""
+
+
 def _what(change: Change, diagnoses: Sequence[DiagnosisRow], words: Words) -> Text:
     lines = []
     for finding in change.findings[:FINDINGS_SHOWN]:
         row = diagnoses[finding.diagnosis]
-        lines.append(Text(finding_text(finding, row, words), style=_STYLES[row.severity]))
+        lines.append(Text(finding_text(finding, row, words), style=_style(row)))
     if (rest := len(change.findings) - FINDINGS_SHOWN) > 0:
         lines.append(Text(f"and {rest:,} more diagnoses", style="dim"))
     if others := kinds_text(change, words):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -63,7 +64,7 @@ WORST_FIRST = {
     "g/gone.hea": {Kind.VANISHED},
     "e/drift.hea": {Kind.ROSE},
     "c/cured.hea": {Kind.CLEARED},
-    "i/normal.hea": {Kind.NEWLY_FLAGGED},
+    "i/normal.hea": {Kind.NORMAL_FLAGGED},
     "f/noisy.hea": {Kind.QUALITY},
     "h/cut.hea": {Kind.RESULT_GAINED},
 }
@@ -118,7 +119,8 @@ def test_every_kind_of_change_is_told_worst_first(nights: tuple[Path, Path]) -> 
     comparison = compare(CompareOptions(*nights))
     assert kinds(comparison.records) == WORST_FIRST
     assert [change.name for change in comparison.records] == list(WORST_FIRST)
-    assert comparison.counts[Kind.NEWLY_FLAGGED] == 3
+    assert comparison.counts[Kind.NEWLY_FLAGGED] == 2
+    assert comparison.counts[Kind.NORMAL_FLAGGED] == 1
     assert comparison.patients is None
     assert comparison.is_worse
 
@@ -132,6 +134,56 @@ def test_a_flag_whose_result_is_lost_is_not_one_that_is_gone(nights: tuple[Path,
     assert gone.kind is Kind.VANISHED
     (cleared,) = changes["c/cured.hea"].findings
     assert cleared.kind is Kind.CLEARED
+
+
+def test_newly_flagged_are_findings_alone(tmp_path: Path, run: Run) -> None:
+    """What is normal is told by itself, and neither stands out nor ends a check."""
+    before = (scored("a.hea", {0: 0.9}), scored("b.hea", {0: 0.2}), scored("c.hea", {1: 0.2}))
+    now = (scored("a.hea", {0: 0.2}), scored("b.hea", {0: 0.9}), scored("c.hea", {1: 0.2}))
+    old = write(tmp_path / "old", before)
+    normal = write(tmp_path / "normal", (*now, scored("new.hea", {0: 0.9})))
+    page = tmp_path / "changes.html"
+    told = run("compare", old, normal, "--out", page, "--check")
+    assert told.code == ExitCode.OK
+    sentence = (
+        "Recordings that changed: 3 (1 appeared, 2 newly flagged as normal, "
+        "1 no longer flagged as normal)"
+    )
+    assert sentence in " ".join(told.out.split())
+    text = page.read_text(encoding="utf-8")
+    assert "Recordings that changed: 3</h2>" in text
+    assert "<li><b>2</b>newly flagged as normal</li>" in text
+    assert 'class="look"' not in text
+
+    also_af = (*now, scored("new.hea", {0: 0.55, 1: 0.8}))
+    finding = write(tmp_path / "finding", also_af)
+    told = run("compare", old, finding, "--out", page, "--check")
+    assert told.code == ExitCode.CHECK_FAILED
+    assert "3 (1 newly flagged, 1 appeared, 2 newly flagged as normal," in " ".join(
+        told.out.split()
+    )
+    text = page.read_text(encoding="utf-8")
+    assert '<li class="look"><b>1</b>newly flagged</li>' in text
+    assert "<li><b>2</b>newly flagged as normal</li>" in text
+
+
+@pytest.mark.parametrize(
+    ("scores", "told"),
+    [
+        ({}, ["appeared"]),
+        ({0: 0.9}, ["appeared, newly flagged as normal"]),
+        ({0: 0.55, 1: 0.8}, ["appeared, newly flagged", "appeared, newly flagged as normal"]),
+    ],
+)
+def test_a_recording_that_appeared_has_a_row_a_flag(
+    tmp_path: Path, scores: dict[int, float], told: list[str]
+) -> None:
+    same = scored("a.hea", {1: 0.2})
+    old, new = write(tmp_path / "old", [same]), write(tmp_path / "new", [same, scored("n", scores)])
+    write_comparison(compare(CompareOptions(old, new)), page := tmp_path / "changes.html", "en")
+    table = page.read_text(encoding="utf-8").partition('<h2 id="records">')[2]
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in table.split("<tr>")[2:]]
+    assert [row[:2] for row in cells] == [["n", what] for what in told]
 
 
 def test_a_screening_compared_with_itself_has_no_change(nights: tuple[Path, Path]) -> None:
@@ -175,7 +227,7 @@ def test_patients_take_their_recordings_together(
         "P3": {Kind.APPEARED, Kind.NEWLY_FLAGGED},
         # The block was flagged in a recording that has no result now: it is not cleared.
         "P2": {Kind.RESULT_LOST, Kind.CLEARED, Kind.RECORDINGS},
-        "P1": {Kind.NEWLY_FLAGGED},
+        "P1": {Kind.NORMAL_FLAGGED},
     }
     by_name = {each.name: each for each in comparison.patients}
     lost = {each.diagnosis: each.kind for each in by_name["P2"].findings}
@@ -347,7 +399,7 @@ def test_json_has_everything(comparison: Comparison, tmp_path: Path) -> None:
     write_comparison(comparison, path, "en")
     document = json.loads(path.read_text())
     assert [each["name"] for each in document["records"]] == list(WORST_FIRST)
-    assert document["counts"]["newly flagged"] == 3
+    assert document["counts"]["newly flagged"] == 2
     assert document["patients"] is None
     assert document["records"][2]["diagnoses"][0]["new_score"] is None
 
@@ -381,6 +433,22 @@ def test_the_terminal_shows_the_worst_first(comparison: Comparison, width: int) 
     assert max(map(len, text.splitlines()[2:])) <= width
     assert text.index("j/new.hea") < text.index("b/af.hea") < text.index("h/cut.hea")
     assert "newly flagged: complete AV block" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(("code", "is_coloured"), [("NORM", False), ("AFIB", True)])
+def test_what_is_normal_has_no_colour_whatever_its_severity(
+    tmp_path: Path, code: str, is_coloured: bool
+) -> None:
+    diagnoses = (DiagnosisRow("as written", code, "critical", "prompted (seen)", 0.5),)
+    old, new = (
+        write(tmp_path / name, [scored("a.hea", {0: cosine})], diagnoses)
+        for name, cosine in (("old", 0.2), ("new", 0.9))
+    )
+    console = Console(width=100, file=io.StringIO(), force_terminal=True, color_system="standard")
+    print_comparison(console, compare(CompareOptions(old, new)))
+    assert isinstance(console.file, io.StringIO)
+    (line,) = (each for each in console.file.getvalue().splitlines() if "as written" in each)
+    assert ("\x1b[1;31m" in line) == is_coloured
 
 
 @pytest.mark.parametrize("suffix", [".txt", ""])
