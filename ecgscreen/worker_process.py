@@ -60,7 +60,8 @@ class WorkerProcess:
             named = "" if error.filename is None else f"{error.filename}: "
             raise WorkerError(
                 f"no process can be started: {named}{error.strerror or error}",
-                "Look at the limits (ulimit -n, ulimit -u), or give --workers 0.",
+                "Look at the limits (ulimit -n, ulimit -u), at /dev/shm and at the folder this was "
+                "started in, or give --workers 0.",
             ) from error
 
     def _start(self, engine: str | None) -> None:
