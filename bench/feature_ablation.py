@@ -98,7 +98,7 @@ def choice(out: Path) -> Arm:
     path = out / _CHOICE
     if not path.exists():
         raise UsageError(
-            f"{path} is not there", "run --stage ablate first, or give --layers and --weight"
+            f"{path} is not there", "Run --stage ablate first, or give --layers and --weight."
         )
     found = json.loads(path.read_text(encoding="utf-8"))
     return Arm(tuple(found["layers"]), found["weight"])

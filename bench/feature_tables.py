@@ -82,7 +82,7 @@ def _whole_seeds(
     if not whole:
         raise UsageError(
             f"{out}: no seed has all {len(arms)} arms after {epochs} epochs",
-            "run --stage compare first, with the same options",
+            "Run --stage compare first, with the same options.",
         )
     return whole
 

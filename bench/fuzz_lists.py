@@ -42,7 +42,7 @@ _BLOW_UPS = (
 
 def _no_language_model(name: str) -> TextEncoder:
     """As on a machine that has the core alone: free text is refused, with its way out."""
-    raise MissingExtraError(f"no language model {name} here", "install ecgscreen[text]")
+    raise MissingExtraError(f"no language model {name} here", "pip install 'ecgscreen[text]'")
 
 
 def run_list(folder: Path) -> bool:

@@ -205,7 +205,7 @@ def _need_cuda_in_pytorch() -> None:
 
     if not torch.cuda.is_available():
         raise EngineUnavailableError(
-            f"PyTorch {torch.__version__} does not run on the device", "install its CUDA build"
+            f"PyTorch {torch.__version__} does not run on the device", "Install its CUDA build."
         )
 
 

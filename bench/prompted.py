@@ -95,7 +95,7 @@ def trained_bundle(
     # An option that is newer than the bundle was not there to differ in.
     if saved != {key: wanted.get(key) for key in saved}:
         raise UsageError(
-            f"{folder} was trained with another configuration", "remove it, or give another --out"
+            f"{folder} was trained with another configuration", "Remove it, or give another --out."
         )
     return bundle
 
@@ -112,7 +112,7 @@ def bundle_beside(folder: Path, config: TrainConfig) -> Bundle:
     if bundle.preprocessing != config.preprocess:
         raise UsageError(
             f"{folder} prepares recordings by {bundle.preprocessing}",
-            f"give a bundle that prepares them by {config.preprocess}",
+            f"Give a bundle that prepares them by {config.preprocess}.",
         )
     return bundle
 
@@ -164,7 +164,7 @@ def directions(
         raise BundleError(
             f"{text_encoder.name} has SHA-256 {text_encoder.sha256}, {bundle.name} was trained "
             f"with {known['sha256']}",
-            "install the version of the language model that the bundle names",
+            "Install the version of the language model that the bundle names.",
         )
     means = []
     for key in concept_ids:

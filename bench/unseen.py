@@ -86,10 +86,10 @@ def options(given: Sequence[str]) -> dict[str, Any]:
         try:
             value = json.loads(text)
         except json.JSONDecodeError as error:
-            raise UsageError(f"option {one!r}", "expected NAME=JSON") from error
+            raise UsageError(f"option {one!r}", "Write NAME=JSON.") from error
         plain = isinstance(value, str | int | float | list)
         if name not in TrainConfig.__dataclass_fields__ or not plain:
-            raise UsageError(f"option {one!r}", "expected a plain field of TrainConfig")
+            raise UsageError(f"option {one!r}", "Name a plain field of TrainConfig.")
         found[name] = tuple(value) if isinstance(value, list) else value
     return found
 

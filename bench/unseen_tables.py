@@ -69,7 +69,7 @@ def tables(
     """
     if known := sorted(set(concept_ids) & set(unseen.seen_concepts)):
         raise UsageError(
-            f"{unseen.path} was trained on {', '.join(known)}", "train one without them"
+            f"{unseen.path} was trained on {', '.join(known)}", "Train one without them."
         )
     bundles = {"unseen": unseen} | ({"seen": seen} if seen else {})
     for bundle in bundles.values():

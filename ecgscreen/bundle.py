@@ -29,7 +29,7 @@ from engines.onnx_tensors import holds_its_tensors
 from engines.regular_file import read_regular
 
 _MAX_MANIFEST_BYTES = 4 << 20
-_ADVICE = "copy the whole bundle again from where it was exported"
+_ADVICE = "Copy the whole bundle again from where it was exported."
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Bundle:
             raise BundleError(
                 f"{self.path}: holds no concept {concept_id!r}: it was exported with another "
                 "vocabulary",
-                "use the version of ecgscreen that the bundle was made for, or export it again",
+                "Use the version of ecgscreen that the bundle was made for, or export it again.",
             ) from None
 
     @cached_property
@@ -217,7 +217,7 @@ def load_bundle(path: Path) -> Bundle:
     if version != FORMAT_VERSION:
         raise BundleError(
             f"{path / MANIFEST}: format version {version}, expected {FORMAT_VERSION}",
-            "use the version of ecgscreen that the bundle was made for, or export it again",
+            "Use the version of ecgscreen that the bundle was made for, or export it again.",
         )
     contents = {}
     for name, (size, sha256) in expected.items():
@@ -234,7 +234,7 @@ def load_bundle(path: Path) -> Bundle:
     if not is_whole:
         raise BundleError(
             f"{path / 'encoder.onnx'}: keeps weights in other files, expected all of them in it",
-            "do not use this bundle: nothing that ecgscreen exports names other files",
+            "Do not use this bundle: nothing that ecgscreen exports names other files.",
         )
     return Bundle(path, hashlib.sha256(raw).hexdigest(), manifest, config, contents)
 

@@ -31,7 +31,8 @@ class EcgscreenError(Exception):
     message
         What was found and what was expected, naming the file.
     advice
-        What to do about it, one sentence; printed on a line of its own.
+        What to do about it: sentences, or a command that can be copied; printed on a line of its
+        own.
     """
 
     exit_code = ExitCode.FAILED

@@ -202,12 +202,15 @@ def _refuse_differences(folder: Path, stored: Basis, basis: Basis, *, rescore: b
     differences = _differences(stored, basis, rescore=rescore)
     if not differences:
         return
-    advice = "Take the same as before, or another --out; --fresh scans everything anew"
-    if list(differences) == ["list"]:
-        advice += ", --rescore scores the stored embeddings against this list."
-    else:
-        advice += " (--rescore does not help: it is for another list of diagnoses alone)."
-    raise UsageError(f"{folder.parent}: was made with {', '.join(differences.values())}", advice)
+    rescoring = (
+        ", --rescore scores the stored embeddings against this list."
+        if list(differences) == ["list"]
+        else " (--rescore does not help: it is for another list of diagnoses alone)."
+    )
+    raise UsageError(
+        f"{folder.parent}: was made with {', '.join(differences.values())}",
+        "Take the same as before, or another --out; --fresh scans everything anew" + rescoring,
+    )
 
 
 def _differences(stored: Basis, basis: Basis, *, rescore: bool) -> dict[str, str]:

@@ -166,7 +166,7 @@ def _vector(
             list_name,
             (diagnosis.line, 0),
             f"{diagnosis.name!r} and its counter-prompts mean the same",
-            "name in counter_prompts what the diagnosis is to be told from",
+            "Name in counter_prompts what the diagnosis is to be told from.",
         )
     return contrast
 
@@ -214,12 +214,12 @@ def _check_text_encoder(text_encoder: TextEncoder, bundle: Bundle) -> None:
         raise BundleError(
             f"the language model {text_encoder.name} has SHA-256 {text_encoder.sha256}, "
             f"{bundle.name} was trained with {expected}",
-            "install the version of the language model that the bundle names",
+            "Install the version of the language model that the bundle names.",
         )
     pooling = bundle.manifest["text_encoder"].get("pooling", "mean")
     if text_encoder.pooling != pooling:
         raise BundleError(
             f"the language model {text_encoder.name} pools tokens by {text_encoder.pooling}, "
             f"{bundle.name} was trained with {pooling}",
-            "restore the model's 1_Pooling/config.json as it was at the training",
+            "Restore the model's 1_Pooling/config.json as it was at the training.",
         )

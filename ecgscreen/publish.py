@@ -144,14 +144,14 @@ def check_file_can_be(path: Path, keys: Collection[str] | None = None) -> None:
         If the folder may not be written to.
     """
     if path.is_dir():
-        raise UsageError(f"{path} is a folder, expected a file", "name a file in it")
+        raise UsageError(f"{path} is a folder, expected a file", "Name a file in it.")
     if not path.parent.is_dir():
         raise UsageError(
-            f"{path}: there is no folder {path.parent}", "make it first, or name another"
+            f"{path}: there is no folder {path.parent}", "Make it first, or name another."
         )
     if keys is not None and os.path.lexists(path) and not _has_keys(path, keys):
         raise UsageError(
-            f"{path} exists, and this command has not made it", "name another, or remove it first"
+            f"{path} exists, and this command has not made it", "Name another, or remove it first."
         )
     _check_writable(path.parent)
 
@@ -170,7 +170,7 @@ def check_folder_can_be(folder: Path) -> None:
     if not there.is_dir():
         raise UsageError(
             f"{there} is no folder" + (f": {folder} cannot be made in it" * (there != folder)),
-            "name another",
+            "Name another.",
         )
     _check_writable(there)
 
@@ -178,7 +178,7 @@ def check_folder_can_be(folder: Path) -> None:
 def _check_writable(folder: Path) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise StoreError(
-            f"{folder}: may not be written to", "look at its permissions, or name another folder"
+            f"{folder}: may not be written to", "Look at its permissions, or name another folder."
         )
 
 

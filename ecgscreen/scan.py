@@ -248,10 +248,10 @@ def _check_roots(roots: Sequence[Path]) -> None:
         try:
             root.stat()
         except FileNotFoundError as error:
-            raise UsageError(f"{root} does not exist", "name a folder with recordings") from error
+            raise UsageError(f"{root} does not exist", "Name a folder with recordings.") from error
         except OSError as error:
             raise UsageError(
-                f"{root}: {error.strerror}", "name a folder with recordings that may be read"
+                f"{root}: {error.strerror}", "Name a folder with recordings that may be read."
             ) from error
 
 

@@ -25,7 +25,7 @@ _MAX_BYTES = 256 << 20
 _MOST_INDEPENDENT = 1e7
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}")
 _MAX_SHOWN = 10
-_ADVICE = "make it again with ecgscreen calibrate"
+_ADVICE = "Make it again with ecgscreen calibrate."
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def load_calibration(path: Path, bundle: Bundle) -> SiteCalibration:
             f"{path}: made with the bundle {calibration.bundle_name} "
             f"({calibration.bundle_sha256[:12]}), not with {bundle.name} ({bundle.sha256[:12]}): "
             "their scores do not compare",
-            f"{_ADVICE} and this bundle, or give --bundle",
+            "Make it again with ecgscreen calibrate and this bundle, or give --bundle.",
         )
     return calibration
 
@@ -151,7 +151,7 @@ def calibrated_rows(
         raise CalibrationError(
             f"{calibration.path}: of no diagnosis of this list: it was learned for "
             f"{calibration.list_name}, and has {_shown(calibration)}",
-            "give that list, or make a calibration for this one with ecgscreen calibrate",
+            "Give that list, or make a calibration for this one with ecgscreen calibrate.",
         )
     return tuple(
         _calibrated(row, diagnosis, calibration)

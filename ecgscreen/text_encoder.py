@@ -89,15 +89,15 @@ class TextEncoder:
             here = "" if download or source.is_dir() else " on this machine"
             raise UsageError(
                 f"there is no language model {name_or_folder!r}{here}: {error}",
-                "name a folder with a Hugging Face model; ecgscreen train --download fetches one "
-                "that a hub has",
+                "Name a folder with a Hugging Face model; ecgscreen train --download fetches one "
+                "that a hub has.",
             ) from error
         config = self._model.config
         if self._tokenizer.pad_token is None or config.is_encoder_decoder:
             raise UsageError(
                 f"the language model {name_or_folder!r} ({config.model_type}) gives a text no "
                 "vector of its own",
-                "name an encoder, such as a BERT",
+                "Name an encoder, such as a BERT.",
             )
         self.name = name_or_folder
         self.sha256 = _weights_sha256(self._model)
@@ -169,13 +169,13 @@ def _pooling(place: str, *, download: bool) -> str:
         chosen = {key for key, value in said.items() if value is True}
         ways = {said["pooling_mode"]} if "pooling_mode" in said else chosen
     except (ValueError, AttributeError, TypeError) as error:
-        raise UsageError(f"{path}: {error}", "expected sentence-transformers' JSON") from error
+        raise UsageError(f"{path}: {error}", "It has to be sentence-transformers' JSON.") from error
     for name, mode in (("mean", "pooling_mode_mean_tokens"), ("cls", "pooling_mode_cls_token")):
         if ways - {"include_prompt"} in ({name}, {mode}):
             return name
     raise UsageError(
         f"{path}: a text's tokens are pooled by {', '.join(sorted(map(str, ways))) or 'nothing'}",
-        "expected mean or cls: name another language model",
+        "Name another language model, which takes mean or cls.",
     )
 
 

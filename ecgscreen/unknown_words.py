@@ -58,7 +58,7 @@ def unknown_codes(
                     place,
                     f"{text!r} is no abbreviation and no code that the vocabulary knows "
                     f"(nearest: {nearest})",
-                    "write the finding out in words: abbreviations are never guessed",
+                    "Write the finding out in words: abbreviations are never guessed.",
                 )
             )
 
@@ -143,8 +143,8 @@ def far_texts(
                     list_name,
                     place,
                     f"{text!r} lies far from every ECG concept (nearest in spelling: {nearest})",
-                    "name a finding of an ECG in the words of a report, in English unless the "
-                    "vocabulary knows it",
+                    "Name a finding of an ECG in the words of a report, in English unless the "
+                    "vocabulary knows it.",
                 )
             )
 

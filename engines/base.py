@@ -18,7 +18,7 @@ class EngineUnavailableError(Exception):
     message
         What was asked for and what is missing.
     advice
-        The command or option that helps.
+        The command or option that helps: sentences, or a command that can be copied.
     """
 
     def __init__(self, message: str, advice: str) -> None:

@@ -230,7 +230,7 @@ def _keep(folder: Path, wanted: EngineManifest, content: bytes, seconds: float) 
     except OSError as error:
         raise EngineUnavailableError(
             f"{folder}: the engine cannot be kept: {error.strerror}",
-            "set ECGSCREEN_CACHE to a folder that can be written",
+            "Set ECGSCREEN_CACHE to a folder that can be written.",
         ) from error
     return manifest
 
@@ -250,4 +250,4 @@ def _publish(path: Path, content: bytes) -> None:
 
 
 def _advice(folder: Path) -> str:
-    return f"ecgscreen compile --fresh builds it anew; or remove {folder}"
+    return f"Build it anew with ecgscreen compile --fresh, or remove {folder}."

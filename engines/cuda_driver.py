@@ -88,7 +88,7 @@ class CudaDriver:
         except OSError as error:
             raise EngineUnavailableError(
                 f"there is no NVIDIA driver here: {LIBRARY} cannot be loaded",
-                "run on a machine with an NVIDIA device and its driver, or use --engine openvino",
+                "Run on a machine with an NVIDIA device and its driver, or use --engine openvino.",
             ) from error
         self._calls = {}
         self._owned: list[tuple[str, int]] = []
@@ -98,7 +98,7 @@ class CudaDriver:
             except AttributeError as error:
                 raise EngineUnavailableError(
                     f"the NVIDIA driver is too old: it has no {name}",
-                    "install a driver that serves CUDA 12 or later",
+                    "Install a driver that serves CUDA 12 or later.",
                 ) from error
             call.argtypes, call.restype = arguments, c_int
             self._calls[name] = call
@@ -108,7 +108,7 @@ class CudaDriver:
         if count.value == 0:
             raise EngineUnavailableError(
                 "the NVIDIA driver shows no device",
-                "look at nvidia-smi and CUDA_VISIBLE_DEVICES, or use --engine openvino",
+                "Look at nvidia-smi and CUDA_VISIBLE_DEVICES, or use --engine openvino.",
             )
         ordinal = c_int()
         self._call("cuDeviceGet", byref(ordinal), 0)
@@ -216,6 +216,6 @@ class CudaDriver:
             said = (text.value or b"unknown").decode("utf-8", "replace")
             raise EngineUnavailableError(
                 f"the NVIDIA driver's {name} failed with error {status}: {said}",
-                "look at nvidia-smi (is the device there, is its memory taken?), or use "
-                "--engine openvino",
+                "Look at nvidia-smi (is the device there, is its memory taken?), or use "
+                "--engine openvino.",
             )

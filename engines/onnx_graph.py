@@ -62,7 +62,7 @@ def _operator(op_type: str) -> Callable[..., Any]:
     except KeyError:
         raise EngineUnavailableError(
             f"the ONNX operator {op_type} is not known to the engine pytorch",
-            f"known are {', '.join(sorted(_OPERATORS))}",
+            f"Known are {', '.join(sorted(_OPERATORS))}.",
         ) from None
 
 

@@ -75,7 +75,7 @@ def _read(onnx_bytes: bytes) -> onnx.ModelProto:
     except DecodeError as error:
         raise EngineUnavailableError(
             "the encoder is no ONNX model, or not a whole one",
-            "copy the whole bundle again from where it was exported",
+            "Copy the whole bundle again from where it was exported.",
         ) from error
 
 
@@ -167,7 +167,7 @@ def _rounded(tensor: onnx.TensorProto, kind: int) -> onnx.TensorProto:
     if not np.isfinite(rounded.astype(np.float32)).all():
         raise EngineUnavailableError(
             f"the encoder's {tensor.name} holds {np.abs(array).max():.3g}, too large for f16",
-            "use --precision bf16 or f32",
+            "Use --precision bf16 or f32.",
         )
     return numpy_helper.from_array(rounded, tensor.name)
 
@@ -175,5 +175,5 @@ def _rounded(tensor: onnx.TensorProto, kind: int) -> onnx.TensorProto:
 def _unlike_an_encoder(found: str) -> EngineUnavailableError:
     return EngineUnavailableError(
         f"the encoder is not built as expected: {found}",
-        "use --precision f32, or export the bundle again",
+        "Use --precision f32, or export the bundle again.",
     )

@@ -86,11 +86,11 @@ class OpenVINOEngine:
         if precision not in {"f32", "bf16"}:
             raise EngineUnavailableError(
                 f"openvino runs f32 and bf16 on a processor, not {precision}",
-                "use --precision auto, f32 or bf16",
+                "Use --precision auto, f32 or bf16.",
             )
         if precision == "bf16" and not native_bf16:
             raise EngineUnavailableError(
-                "this processor does not compute bf16 natively", "use --precision f32"
+                "this processor does not compute bf16 natively", "Use --precision f32."
             )
         threads = threads or usable_cores()
         hints = {
@@ -118,7 +118,7 @@ class OpenVINOEngine:
         except (RuntimeError, TypeError, ValueError) as error:
             raise _for_want(error) or EngineUnavailableError(
                 "openvino cannot read the encoder: it is no ONNX model, or not a whole one",
-                "copy the whole bundle again from where it was exported",
+                "Copy the whole bundle again from where it was exported.",
             ) from error
         self.info = EngineInfo(
             name="openvino",
@@ -208,7 +208,7 @@ def _for_want(error: Exception) -> EngineUnavailableError | None:
         return None
     return EngineUnavailableError(
         f"openvino finds no memory, or no thread: {wanting}",
-        "end other programs, or look at the limits (ulimit -v, ulimit -u)",
+        "End other programs, or look at the limits (ulimit -v, ulimit -u).",
     )
 
 

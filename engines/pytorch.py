@@ -62,7 +62,7 @@ class PyTorchEngine:
         precision = "f32" if precision == "auto" else precision
         if precision not in {"f32", "bf16", "f16"} or (precision == "f16" and device == "cpu"):
             raise EngineUnavailableError(
-                f"pytorch does not run {precision} on {device}", "use --precision f32 or bf16"
+                f"pytorch does not run {precision} on {device}", "Use --precision f32 or bf16."
             )
         if threads:
             torch.set_num_threads(threads)

@@ -39,7 +39,7 @@ def load_engine(
         raise EngineUnavailableError(
             f"{name} has no int8: quantised after training, the encoder moves scores by more than "
             "the .01 that is allowed",
-            "use --precision auto",
+            "Use --precision auto.",
         )
     if name == "openvino":
         from engines.openvino import OpenVINOEngine
@@ -54,7 +54,7 @@ def load_engine(
 
         return PyTorchEngine(onnx, precision=precision, batch_size=batch_size, threads=threads)
     raise EngineUnavailableError(
-        f"there is no engine {name!r}", f"choose one of {', '.join(ENGINES)}"
+        f"there is no engine {name!r}", f"Choose one of {', '.join(ENGINES)}."
     )
 
 

@@ -19,7 +19,7 @@ _SLOTS = 2
 """While the device computes one batch, the next one is copied into page-locked memory."""
 _INPUTS = ("windows", "lead_mask")
 _OUTPUT = "embedding"
-_REBUILD = "ecgscreen compile --fresh builds it anew"
+_REBUILD = "Build it anew with ecgscreen compile --fresh."
 
 
 class TensorRTEngine:
@@ -120,7 +120,7 @@ def tensorrt_precision(precision: str) -> str:
     if chosen not in PRECISIONS:
         raise EngineUnavailableError(
             f"tensorrt runs {', '.join(PRECISIONS)}, not {precision}",
-            f"use --precision auto, {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}",
+            f"Use --precision auto, {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}.",
         )
     return chosen
 

@@ -94,7 +94,7 @@ def import_tensorrt(package: str | None = None) -> TensorRT:
         ) from error
     if not hasattr(module.ICudaEngine, _NEWEST_CALL):
         raise EngineUnavailableError(
-            f"{package} {module.__version__} is too old", "install tensorrt 10.1 or later"
+            f"{package} {module.__version__} is too old", "Install tensorrt 10.1 or later."
         )
     said: list[str] = []
     return TensorRT(package, module, _logger(module, said.append), said)
@@ -136,9 +136,9 @@ def build_engine(
         With TensorRT's own words, if it does not parse or build the encoder.
     """
     trt, need = tensorrt.module, tensorrt.need
-    broken = "copy the whole bundle again from where it was exported"
+    broken = "Copy the whole bundle again from where it was exported."
     no_device = (
-        "look at nvidia-smi; the full tensorrt package builds on a machine with a device only"
+        "Look at nvidia-smi; the full tensorrt package builds on a machine with a device only."
     )
     typed_onnx = with_precision(onnx, precision)
     tensorrt.said.clear()

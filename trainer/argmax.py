@@ -198,7 +198,7 @@ def evaluate_argmax(
         found = counted(len(names), "class", "classes")
         raise UsageError(
             f"{found} of the task {task} with {MIN_CASES} cases of that class only",
-            "the protocol argmax needs two; use --protocol multilabel",
+            "The protocol argmax needs two; use --protocol multilabel.",
         )
     directions = quantise_directions(np.stack([bundle.direction(name) for name in names]))
     scores = score(embeddings[chosen.rows], directions)

@@ -42,7 +42,7 @@ def load_base(text: str) -> Bundle | None:
     if text == "none":
         return None
     if not text:
-        raise UsageError("the base's name is empty", "give default, none or a bundle's folder")
+        raise UsageError("the base's name is empty", "Give default, none or a bundle's folder.")
     return load_bundle(default_bundle() if text == "default" else Path(text))
 
 
@@ -59,7 +59,7 @@ def base_encoder(base: Bundle) -> ResNet1d:
     except (ValueError, TypeError) as error:
         raise UsageError(
             f"{base.path}: its encoder cannot be trained further ({error})",
-            "give a bundle that ecgscreen train has made, or --base none",
+            "Give a bundle that ecgscreen train has made, or --base none.",
         ) from error
 
 
@@ -95,7 +95,7 @@ def start_from(
         raise UsageError(
             f"{base.path} was trained with the language model {wanted['name']}, here is "
             f"{found.name}, whose weights differ",
-            "name that one with --text-encoder, or give --base none",
+            "Name that one with --text-encoder, or give --base none.",
         )
     model = objective.model
     model.encoder.load_state_dict(base_encoder(base).state_dict())

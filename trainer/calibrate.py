@@ -110,7 +110,7 @@ def calibrate(request: CalibrateRequest, console: Console) -> list[CalibratedDia
     if not learned:
         raise CalibrationError(
             f"no diagnosis of {diagnoses.name} can be calibrated on these recordings",
-            "the lines above say what is missing",
+            "The lines above say what is missing.",
         )
     document: dict[str, JsonValue] = {
         "format": FORMAT,
@@ -215,10 +215,10 @@ def _labelled_set(
 ) -> tuple[LabelledSet, tuple[int, ...]]:
     are_folders = {path.is_dir() for path in request.paths}
     if len(are_folders) > 1:
-        raise UsageError("folders and tables are given together", "calibrate on one kind")
+        raise UsageError("folders and tables are given together", "Calibrate on one kind.")
     if not are_folders.pop():
         if request.folds:
-            raise UsageError("folds are given for a table", "leave --folds out")
+            raise UsageError("folds are given for a table", "Leave --folds out.")
         trained_folds = trained_site_folds(bundle, request.paths)
         if not trained_folds:
             check_not_trained_on(bundle, [path.name for path in request.paths])
@@ -226,7 +226,7 @@ def _labelled_set(
     if not request.folds:
         raise UsageError(
             "no folds are given for folders in PTB-XL's layout",
-            "name folds that the bundle was not trained on, such as --folds 9",
+            "Name folds that the bundle was not trained on, such as --folds 9.",
         )
     try:
         folds = parse_folds(request.folds)

@@ -191,7 +191,7 @@ def check_not_learned_on(
     CalibrationError
         If it is; says how many recordings, never which.
     """
-    advice = "measure on recordings of other patients"
+    advice = "Measure on recordings of other patients."
     same = set(folds) & set(calibration.folds)
     if same and set(dataset) & set(calibration.dataset):
         raise CalibrationError(

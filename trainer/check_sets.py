@@ -67,7 +67,7 @@ def check_set(folders: Sequence[Path], old: Bundle, vocabulary: Vocabulary) -> C
     if not folds or set(folds) & set(trained):
         raise UsageError(
             f"{old.path}: does not name folds that it was validated and not trained on",
-            "leave --check out: simulated recordings are then used",
+            "Leave --check out: simulated recordings are then used.",
         )
     names = ", ".join(folder.name for folder in folders)
     return CheckSet(

@@ -92,7 +92,7 @@ class Checkpoint:
         ) as error:
             raise UsageError(
                 f"{self.path} is no checkpoint of a training ({type(error).__name__})",
-                "remove it, or train without --resume",
+                "Remove it, or train without --resume.",
             ) from error
         expected = json.loads(json.dumps(fingerprint))
         if RECORDINGS not in found:  # it was written before recordings were told apart
@@ -100,7 +100,7 @@ class Checkpoint:
         if found != expected:
             raise UsageError(
                 f"{self.path} is of another run: {', '.join(_differences(found, expected))}",
-                "give the options and the recordings of that run, or train without --resume",
+                "Give the options and the recordings of that run, or train without --resume.",
             )
         return state
 

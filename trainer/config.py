@@ -146,36 +146,34 @@ class TrainConfig:
         if both := set(self.train_folds) & set(self.validation_folds):
             raise UsageError(
                 f"folds {sorted(both)} would be trained on and validated on",
-                "give folds that do not overlap",
+                "Give folds that do not overlap.",
             )
         if self.epochs < 1 or self.batch_size < 2:
             raise UsageError(
                 f"{counted(self.epochs, 'epoch')} in batches of {self.batch_size}",
-                "expected at least 1 epoch and batches of at least 2",
+                "Give at least 1 epoch and batches of at least 2.",
             )
         if not 0 <= self.base_share < 1 or (self.base_share and not self.base):
             raise UsageError(
                 f"base share {self.base_share:g} {'of a base' if self.base else 'without a base'}",
-                "expected 0, or with a base less than 1, where nothing of the training is left",
+                "Give 0, or with a base less than 1, where nothing of the training is left.",
             )
         for name, value in vars(self).items():
             if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
-                raise UsageError(
-                    f"{name.replace('_', ' ')} {value}", "expected a number, 0 or more"
-                )
+                raise UsageError(f"{name.replace('_', ' ')} {value}", "Give a number, 0 or more.")
         if not self.learning_rate:
-            raise UsageError("learning rate 0", "nothing would be learned: expected more than 0")
+            raise UsageError("learning rate 0", "Nothing would be learned: give more than 0.")
         for name, allowed in _CHOICES.items():
             if (value := getattr(self, name)) not in allowed:
                 raise UsageError(
-                    f"{name.replace('_', ' ')} {value!r}", f"choose {' or '.join(allowed)}"
+                    f"{name.replace('_', ' ')} {value!r}", f"Choose {' or '.join(allowed)}."
                 )
         if "{text}" not in self.prompt:
-            raise UsageError(f"prompt {self.prompt!r}", "it has to hold {text}")
+            raise UsageError(f"prompt {self.prompt!r}", "It has to hold {text}.")
         if not self.feature_layers or not set(self.feature_layers) <= set(range(N_MAPS)):
             raise UsageError(
                 f"feature layers {list(self.feature_layers)}",
-                f"choose from 0 (stem) to {N_MAPS - 1} (last stage)",
+                f"Choose from 0 (stem) to {N_MAPS - 1} (last stage).",
             )
 
     @property

@@ -163,7 +163,7 @@ def read_ptbxl_table(folder: Path, folds: Iterable[int]) -> Iterator[PtbXlRow]:
                 ) as error:
                     raise UsageError(
                         f"{table}: line {number} is not as in PTB-XL ({type(error).__name__})",
-                        "expected the columns strat_fold, scp_codes, filename_lr, patient_id",
+                        "Its columns have to be strat_fold, scp_codes, filename_lr, patient_id.",
                     ) from error
                 if fold in wanted:
                     yield PtbXlRow(
@@ -177,10 +177,10 @@ def read_ptbxl_table(folder: Path, folds: Iterable[int]) -> Iterator[PtbXlRow]:
                     )
     except OSError as error:
         raise UsageError(
-            f"{table}: {error.strerror}", f"name a folder that holds PTB-XL's {DATABASE}"
+            f"{table}: {error.strerror}", f"Name a folder that holds PTB-XL's {DATABASE}."
         ) from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{table}: {error}", "expected a CSV file in UTF-8") from error
+        raise UsageError(f"{table}: {error}", "Give a CSV file in UTF-8.") from error
 
 
 def load_ptbxl(
@@ -269,7 +269,7 @@ def prepare_rows(
         first = f", the first: {named(skipped[0])}" if skipped else ""
         raise UsageError(
             f"no recording {which}could be prepared ({len(skipped)} skipped{first})",
-            f"check the folder{' and the folds' if which else ''}",
+            f"Check the folder{' and the folds' if which else ''}.",
         )
     return LabelledRecordings(
         windows=np.stack(windows),
@@ -292,5 +292,5 @@ def _concepts_of(row: PtbXlRow, folder: Path, vocabulary: Vocabulary) -> frozens
     except ValueError as error:
         raise UsageError(
             f"{folder / DATABASE}: {row.path.stem}: {error}",
-            "expected PTB-XL's SCP-ECG statements as keys of scp_codes",
+            "The keys of scp_codes have to be PTB-XL's SCP-ECG statements.",
         ) from error

@@ -67,14 +67,14 @@ def own_device(name: str) -> torch.device:
     if name != "cuda":
         return torch.device(name)
     if not torch.cuda.is_available():
-        raise UsageError("no CUDA device is to be had", "train on the cpu, or install its driver")
+        raise UsageError("no CUDA device is to be had", "Train on the cpu, or install its driver.")
     if not dist.is_torchelastic_launched():
         return torch.device(name)
     number = int(os.environ["LOCAL_RANK"])
     if number >= (found := torch.cuda.device_count()):
         raise UsageError(
             f"more processes on this machine than its {found} CUDA devices",
-            f"start them with --nproc-per-node {found}",
+            f"Start them with --nproc-per-node {found}.",
         )
     return torch.device(name, number)
 
@@ -110,7 +110,7 @@ def check_batch_size(batch_size: int) -> None:
     if batch_size % size():
         raise UsageError(
             f"batches of {batch_size} recordings for {size()} processes",
-            f"give a batch size that is a multiple of {size()}",
+            f"Give a batch size that is a multiple of {size()}.",
         )
 
 

@@ -151,8 +151,8 @@ def check_protocol(protocol: str) -> None:
     if protocol not in PROTOCOLS:
         raise UsageError(
             f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}",
-            "multilabel: every class on its own; argmax: the nearest of classes that exclude "
-            "each other",
+            "Give multilabel (every class on its own), or argmax (the nearest of classes that "
+            "exclude each other).",
         )
 
 

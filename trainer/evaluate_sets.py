@@ -141,7 +141,7 @@ def check_not_trained_on_folds(bundle: Bundle, folds: Sequence[int]) -> None:
     if trained:
         raise UsageError(
             f"{bundle.name} was trained on folds {sorted(trained)}: measuring there says nothing",
-            "give other folds, or a bundle that was not trained on these",
+            "Give other folds, or a bundle that was not trained on these.",
         )
 
 
@@ -167,7 +167,7 @@ def check_not_trained_on(bundle: Bundle, dataset: Sequence[str]) -> None:
         raise UsageError(
             f"{bundle.name} was trained on {', '.join(sorted(trained))}: measuring there says "
             "nothing",
-            "give other recordings, or a bundle that was not trained on these",
+            "Give other recordings, or a bundle that was not trained on these.",
         )
 
 
@@ -187,13 +187,13 @@ def named_concepts(
         if concept is None:
             nearest = ", ".join(near.id for near in vocabulary.nearest(word))
             raise UsageError(
-                f"concept {word!r} is not in the vocabulary", f"the nearest are {nearest}"
+                f"concept {word!r} is not in the vocabulary", f"The nearest are {nearest}."
             )
         if concept.id not in labelled.annotated:
             raise UsageError(
                 f"{labelled.name} does not speak of {concept.id} ({concept.name}): a recording "
                 "without it is not known to be negative",
-                "leave it out, or measure on a set whose readers looked for it",
+                "Leave it out, or measure on a set whose readers looked for it.",
             )
         found[concept.id] = concept
     return tuple(found.values())
@@ -218,12 +218,12 @@ def _evaluate(
     if calibration is not None:
         if protocol == "argmax":
             raise UsageError(
-                "the protocol argmax has no thresholds", "leave --calibration out, or --protocol"
+                "the protocol argmax has no thresholds", "Leave --calibration out, or --protocol."
             )
         check_not_learned_on(calibration, dataset, folds)
     if concepts and task:
         raise UsageError(
-            f"both a task, {task}, and concepts are given", "give --task or --concepts"
+            f"both a task, {task}, and concepts are given", "Give --task or --concepts."
         )
     if concepts:
         task, classes = CONCEPTS, named_concepts(labelled, vocabulary, concepts)

@@ -86,7 +86,7 @@ def export_bundle(
         If OpenVINO and PyTorch do not agree on the exported encoder.
     """
     if out.exists() and any(out.iterdir()):
-        raise UsageError(f"{out} is not empty", "name a folder that does not exist yet")
+        raise UsageError(f"{out} is not empty", "Name a folder that does not exist yet.")
     onnx = export_encoder(trained.model.encoder, config.preprocess.n_samples)
     reference_engine = load_engine("pytorch", onnx, precision="f32")
     check = _check_batch(reference_engine, config.preprocess)
@@ -211,7 +211,7 @@ def _hold_parity(onnx: bytes, check: Mapping[str, NDArray[Any]]) -> None:
     if (worst := float(np.abs(found - check["embeddings"]).max())) > PARITY_TOLERANCE:
         raise EngineParityError(
             f"openvino differs from pytorch by {worst:.2g}, allowed is {PARITY_TOLERANCE:g}",
-            "nothing was written; the training can be gone on from with --resume",
+            "Nothing was written; the training can be gone on from with --resume.",
         )
 
 

@@ -30,7 +30,7 @@ def parse_leads(text: str) -> tuple[str, ...]:
         if standard is None:
             raise UsageError(
                 f"leads {text!r}: {name.strip()!r} is none of {', '.join(LEADS)}",
-                "write names with commas between them, such as I,II",
+                "Write names with commas between them, such as I,II.",
             )
         found.add(standard)
     return tuple(lead for lead in LEADS if lead in found)

@@ -95,7 +95,7 @@ def check_base(base: Bundle | None, config: TrainConfig, request: TrainRequest) 
     if known := sorted(set(config.exclude_concepts) & base.seen_concepts):
         raise UsageError(
             f"{base.name} was trained on {', '.join(known)}: unseen it is not any more",
-            "leave it out of a training from nothing: --base none",
+            "Leave it out of a training from nothing: --base none.",
         )
     trained = base.manifest["training"]
     same = {folder.name for folder in request.folders} & set(trained["dataset"])
@@ -104,7 +104,7 @@ def check_base(base: Bundle | None, config: TrainConfig, request: TrainRequest) 
         raise UsageError(
             f"{base.name} was trained on folds {folds} of {', '.join(sorted(same))}: thresholds "
             "from there would say nothing",
-            "give other validation folds, or --base none",
+            "Give other validation folds, or --base none.",
         )
 
 

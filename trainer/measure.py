@@ -180,14 +180,14 @@ def _check(request: MeasureRequest) -> None:
         if request.protocol != "multilabel":
             raise UsageError(
                 f"the protocol {request.protocol} has no curves",
-                "leave --plots out, or --protocol",
+                "Leave --plots out, or --protocol.",
             )
         check_folder_can_be(request.plots)
     if missing := [path for path in request.paths if not path.exists()]:
-        raise UsageError(f"{missing[0]} does not exist", "name what is to be measured on")
+        raise UsageError(f"{missing[0]} does not exist", "Name what is to be measured on.")
     if request.concepts and not request.concepts.strip(", "):
         raise UsageError(
-            f"concepts {request.concepts!r} name nothing", "write them as in AFIB,CLBBB"
+            f"concepts {request.concepts!r} name nothing", "Write them as in AFIB,CLBBB."
         )
 
 

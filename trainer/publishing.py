@@ -33,16 +33,16 @@ def check_free(folder: Path) -> None:
         If it may not be written there.
     """
     if folder.name in ("", ".."):
-        raise UsageError(f"{folder} names no folder to make", "name one that does not exist yet")
+        raise UsageError(f"{folder} names no folder to make", "Name one that does not exist yet.")
     if folder.is_symlink() or folder.is_mount():
         raise UsageError(
             f"{folder} is a link or a mount point, which no bundle can take the place of",
-            "name a folder in it",
+            "Name a folder in it.",
         )
     check_folder_can_be(folder)
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(
-            f"{folder} is not empty", "name a folder that does not exist yet, or move that one"
+            f"{folder} is not empty", "Name a folder that does not exist yet, or move that one."
         )
     # The bundle is made beside its place.
     check_folder_can_be(folder.with_name(f"{folder.name}.partial"))
@@ -109,8 +109,8 @@ class Decision:
         return NotPublishedError(
             f"not published: {'; '.join(map(_complaint, self._against))}; the bundle is in "
             f"{target}",
-            f"read {COMPARISON_FILE} there; to use it all the same, move it to {out}, or give "
-            "--accept",
+            f"Read {COMPARISON_FILE} there; to use it all the same, move it to {out}, or give "
+            "--accept.",
         )
 
 

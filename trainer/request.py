@@ -74,16 +74,16 @@ class TrainRequest:
         if bool(self.folders) == bool(self.tables):
             raise UsageError(
                 "folders and a table" if self.folders else "neither a folder nor a table",
-                "give folders in PTB-XL's layout, or --table with a site's own recordings",
+                "Give folders in PTB-XL's layout, or --table with a site's own recordings.",
             )
         if not math.isfinite(self.checkpoint_minutes):
             raise UsageError(
-                f"a checkpoint every {self.checkpoint_minutes} minutes", "give a number of minutes"
+                f"a checkpoint every {self.checkpoint_minutes} minutes", "Give a number of minutes."
             )
         if (self.check or self.accept) and not self.tables:
             raise UsageError(
                 "--check and --accept are for the retraining of a site",
-                "give --table, or measure the bundle with ecgscreen evaluate",
+                "Give --table, or measure the bundle with ecgscreen evaluate.",
             )
 
     @property
@@ -111,7 +111,7 @@ class TrainRequest:
         """
         preset = self.preset or ("default" if base is None else "fine-tune")
         if preset not in PRESETS:
-            raise UsageError(f"preset {preset!r}", f"choose {' or '.join(PRESETS)}")
+            raise UsageError(f"preset {preset!r}", f"Choose {' or '.join(PRESETS)}.")
         given = {
             "epochs": self.epochs,
             "batch_size": self.batch_size,
@@ -152,7 +152,7 @@ def _of_base(base: Bundle | None, preset: str) -> dict[str, Any]:
     if PRESETS[preset].get("text_head", "mlp") != "mlp":
         raise UsageError(
             f"preset {preset} trains a text head of its own, from nothing",
-            "give it --base none, or take the preset fine-tune",
+            "Give it --base none, or take the preset fine-tune.",
         )
     before = base.manifest["training"].get("config", {})
     return {

@@ -138,7 +138,7 @@ def _exporting(candidate: Path) -> Iterator[None]:
         rmtree(candidate, ignore_errors=True)
         raise StoreError(
             f"{candidate}: cannot be written: {error.strerror or error}",
-            "make room, then give the same command with --resume: nothing is trained again",
+            "Make room, then give the same command with --resume: nothing is trained again.",
         ) from error
 
 

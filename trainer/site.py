@@ -33,7 +33,7 @@ _COLUMNS = "path, report, patient_id and, if there are any, statements (AFIB;CLB
 _ANONYMOUS = "without patient_id: left out"
 _NO_AGE = "with an age that is none (0 to 130 years): taken as unknown"
 _APART = "patients cannot be kept apart"
-_PATIENT_ADVICE = "give any identifier that is the same for all recordings of a patient"
+_PATIENT_ADVICE = "Give any identifier that is the same for all recordings of a patient."
 # English, German, Swedish; 0 and 1 are PTB-XL's.
 _SEXES = dict.fromkeys(("m", "male", "man", "0"), 0.0)
 _SEXES |= dict.fromkeys(("f", "w", "k", "female", "woman", "weiblich", "kvinna", "1"), 1.0)
@@ -152,7 +152,7 @@ def check_parts(recordings: LabelledRecordings, config: TrainConfig) -> None:
             raise UsageError(
                 f"{counted(n, 'patient leaves', 'patients leave')} nobody to {name} "
                 f"(folds {list(folds)})",
-                "give recordings of more patients: some hundred are a sensible least",
+                "Give recordings of more patients: some hundred are a sensible least.",
             )
 
 
@@ -172,7 +172,7 @@ def _read(tables: Sequence[Path], vocabulary: Vocabulary) -> _Read:
     noted = Counter[str]()
     has_statements = False
     for table in tables:
-        for row in table_rows(table, ("path",), f"expected the columns {_COLUMNS}"):
+        for row in table_rows(table, ("path",), f"It has to have the columns {_COLUMNS}."):
             _check_columns(row)
             statements = statements_of(row, vocabulary)
             patient, age = row.cell("patient_id"), age_or_nan(row.cell("age"))
@@ -206,7 +206,7 @@ def _check_columns(row: TableRow) -> None:
     if not {"report", "statements"} & row.cells.keys():
         raise UsageError(
             f"{row.table}: no column report and no column statements: nothing to learn from",
-            f"expected the columns {_COLUMNS}",
+            f"It has to have the columns {_COLUMNS}.",
         )
 
 
@@ -219,16 +219,16 @@ def _check_read(read: _Read, where: str, labels_from: str) -> None:
         raise UsageError(
             f"{where}: no row names a recording that is there, the first of {n_missing}: "
             f"{read.missing[0].detail}",
-            "give each path relative to the table's folder, and keep the recordings inside it",
+            "Give each path relative to the table's folder, and keep the recordings inside it.",
         )
     if read.rows and labels_from == "statements" and not read.has_statements:
-        raise UsageError(f"{where}: no row has statements", "fill the column, or use reports")
+        raise UsageError(f"{where}: no row has statements", "Fill the column, or use reports.")
     if read.rows and labels_from == "reports" and not any(row.report for row in read.rows):
         raise UsageError(
             f"{where}: no row has a report, and none has statements"
             if not read.has_statements
             else f"{where}: no row has a report",
-            f"expected the columns {_COLUMNS}",
+            f"It has to have the columns {_COLUMNS}.",
         )
     more = [f"{n_anonymous} more without patient_id"] if n_anonymous else []
     if n_missing:
@@ -240,7 +240,7 @@ def _enough(n: int, where: str, what: str, which: str) -> None:
     if n < MIN_RECORDINGS:
         raise UsageError(
             f"{where}: {counted(n, what)}{which}, at least {MIN_RECORDINGS} are needed",
-            "give more recordings: some hundred are a sensible least",
+            "Give more recordings: some hundred are a sensible least.",
         )
 
 
@@ -252,5 +252,5 @@ def _several_classes(recordings: LabelledRecordings, where: str) -> None:
         raise UsageError(
             f"{where}: one class only: {none} carried by {MIN_POSITIVES} recordings and not "
             f"carried by {MIN_POSITIVES} others",
-            "give recordings of different diagnoses, normal ones among them",
+            "Give recordings of different diagnoses, normal ones among them.",
         )

@@ -81,5 +81,5 @@ def check_patients_disjoint(
     if n := int(np.count_nonzero(shared != "")):
         raise PatientLeakError(
             f"{counted(n, 'patient is', 'patients are')} on both sides of the split",
-            "put all recordings of a patient in one fold",
+            "Put all recordings of a patient in one fold.",
         )

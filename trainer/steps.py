@@ -228,8 +228,8 @@ class Steps:
         raise DivergedError(
             f"epoch {self.epoch + 1}, step {self._step + 1} of {self.steps_per_epoch}: the {what} "
             f"is {value} at a learning rate of {rate:.2g}, so that nothing can be learned any more",
-            f"train again with --learning-rate {self.config.learning_rate / 10:.2g}, or with "
-            "--precision f32; the last checkpoint is whole and stays until then",
+            f"Train again with --learning-rate {self.config.learning_rate / 10:.2g}, or with "
+            "--precision f32; the last checkpoint is whole and stays until then.",
         )
 
     def _loss(self, rows: NDArray[np.intp]) -> Tensor:

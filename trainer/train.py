@@ -112,7 +112,7 @@ def training_rows(recordings: LabelledRecordings, config: TrainConfig) -> NDArra
     if len(rows) < config.batch_size:
         raise UsageError(
             f"{len(rows)} training recordings, less than a batch of {config.batch_size}",
-            "give more recordings or a smaller batch",
+            "Give more recordings or a smaller batch.",
         )
     return rows
 
@@ -187,7 +187,7 @@ def _check_same_place(steps: Steps) -> None:
     if len(places := set(distributed.of_all(torch.tensor(steps.number)).tolist())) > 1:
         raise UsageError(
             f"the processes would go on from steps {sorted(places)}",
-            "keep the output folder where all machines see it",
+            "Keep the output folder where all machines see it.",
         )
 
 

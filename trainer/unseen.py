@@ -64,7 +64,7 @@ def stand_ins(
     """
     if unknown := [key for key in concept_ids if key not in vocabulary.by_id]:
         nearest = ", ".join(concept.id for concept in vocabulary.nearest(unknown[0]))
-        raise UsageError(f"{unknown[0]!r} is no concept's id", f"the nearest are {nearest}")
+        raise UsageError(f"{unknown[0]!r} is no concept's id", f"The nearest are {nearest}.")
     column = {key: k for k, key in enumerate(recordings.concept_ids)}
     found = {member for key in concept_ids for member in vocabulary.by_id[key].members}
     for concept in vocabulary.concepts:

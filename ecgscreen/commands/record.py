@@ -64,5 +64,5 @@ def _refused(path: Path, skipped: SkippedRecording) -> EcgscreenError:
 
     in_a_file = archived(path) or path.parent.is_file()
     if not (is_object(path) or in_a_file or os.path.lexists(path)):
-        return EcgscreenError(f"{path}: there is no such file", "look at the path")
+        return EcgscreenError(f"{path}: there is no such file", "Look at the path.")
     return EcgscreenError(f"{spelled(path)}: {skipped.reason}: {skipped.detail}")

@@ -75,13 +75,13 @@ def common_diagnoses(old: Screening, new: Screening, *, common: bool) -> Common:
         found = "; ".join(_difference(name, old, new) for name in differing)
         raise NotComparableError(
             f"{old.path} and {new.path} were not made with the same {_listed(differing)}: {found}",
-            "scan both with the same, or compare the diagnoses that both have with --common",
+            "Scan both with the same, or compare the diagnoses that both have with --common.",
         )
     pairs = _pairs(old.diagnoses, new.diagnoses)
     if not pairs:
         raise NotComparableError(
             f"{old.path} and {new.path} have no diagnosis in common",
-            "screen both with lists that share lines",
+            "Screen both with lists that share lines.",
         )
     return Common(
         diagnoses=tuple(new.diagnoses[column] for _, column in pairs),

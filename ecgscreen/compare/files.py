@@ -61,7 +61,7 @@ def check_output(path: Path) -> None:
     if path.suffix.casefold() not in WRITERS:
         raise UsageError(
             f"{path}: the form goes by the suffix, expected one of {', '.join(WRITERS)}",
-            "name the file changes.html, for example",
+            "Name the file changes.html, for example.",
         )
     check_file_can_be(path)
 

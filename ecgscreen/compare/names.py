@@ -9,8 +9,8 @@ from ecgscreen.errors import NotComparableError
 
 _OPTION = "--pseudonymise-paths"
 _ADVICE = (
-    f"compare two with names (scan without {_OPTION}: what is scored is kept), or two whose ids "
-    "one and the same screening has given"
+    f"Compare two with names (scan without {_OPTION}: what is scored is kept), or two whose ids "
+    "one and the same screening has given."
 )
 
 

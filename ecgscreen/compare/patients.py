@@ -28,7 +28,7 @@ PATIENTS_AT_ONCE = 16_384
 
 _CLEARED, _LOST = KINDS.index(Kind.CLEARED), KINDS.index(Kind.RESULT_LOST)
 _COLUMNS = ("path", "patient_id")
-_ADVICE = "expected a CSV file in UTF-8 with the columns path, patient_id, separated by commas"
+_ADVICE = "Give a CSV file in UTF-8 with the columns path, patient_id, separated by commas."
 
 
 def read_patients(table: Path) -> dict[str, str]:
@@ -65,7 +65,7 @@ def read_patients(table: Path) -> dict[str, str]:
                     raise UsageError(
                         f"{table}, line {reader.line_num}: this path stands there before, with "
                         "another patient",
-                        "a recording belongs to one patient",
+                        "A recording belongs to one patient.",
                     )
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(

@@ -19,7 +19,7 @@ BLOCK_ROWS = 4096
 """Rows that are read at once."""
 
 _MAX_SHOWN = 200
-_ADVICE = f"name a screening's folder, or its {REPORT}"
+_ADVICE = f"Name a screening's folder, or its {REPORT}."
 
 
 class Screening:

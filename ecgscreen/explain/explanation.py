@@ -170,6 +170,6 @@ def _window_at(
     holds = (starts_s <= start_s) & (start_s < starts_s + length_s)
     if not holds.any():
         raise UsageError(
-            f"second {start_s:g} of a recording of {duration_s:g} s", "give a second that it holds"
+            f"second {start_s:g} of a recording of {duration_s:g} s", "Give a second that it holds."
         )
     return int(np.flatnonzero(holds)[0])

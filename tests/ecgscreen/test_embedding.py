@@ -25,14 +25,14 @@ def test_an_engine_that_fails_ends_with_a_sentence() -> None:
         def embed(
             self, windows: NDArray[np.float32], lead_mask: NDArray[np.bool_]
         ) -> NDArray[np.float32]:
-            raise EngineUnavailableError("the device is gone", "look at nvidia-smi")
+            raise EngineUnavailableError("the device is gone", "Look at nvidia-smi.")
 
     windows = np.ones((1, 12, 1000), np.float32)
     prepared = Prepared(windows, np.ones(12, np.bool_), np.zeros(1, np.float32), True)
     record = PreparedRecord("one.hea", prepared, "good", 500.0, 10.0, ())
     with pytest.raises(EngineError, match="the device is gone") as caught:
         list(embed_all([record], Failing()))
-    assert caught.value.advice == "look at nvidia-smi"
+    assert caught.value.advice == "Look at nvidia-smi."
 
 
 def test_recordings_without_window_are_not_collected() -> None:

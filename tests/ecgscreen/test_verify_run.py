@@ -252,7 +252,7 @@ def test_an_engine_that_is_not_here_says_how_to_go_on(
     original: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none(*_: object, **__: object) -> None:
-        raise EngineUnavailableError("no such device", "buy one")
+        raise EngineUnavailableError("no such device", "Buy one.")
 
     monkeypatch.setattr(score_again, "load_engine", none)
     with pytest.raises(EngineError, match="no such device; openvino") as caught:

@@ -186,16 +186,16 @@ def test_other_shapes_are_refused(name: str, onnx_bytes: bytes, batch: Batch) ->
 def test_unknown_engine(onnx_bytes: bytes) -> None:
     with pytest.raises(EngineUnavailableError, match="no engine 'tpu'") as caught:
         load_engine("tpu", onnx_bytes)
-    assert caught.value.advice == "choose one of openvino, tensorrt, pytorch"
+    assert caught.value.advice == "Choose one of openvino, tensorrt, pytorch."
 
 
 @pytest.mark.parametrize(
     ("name", "precision", "advice"),
     [
-        ("openvino", "f16", "use --precision auto, f32 or bf16"),
-        ("tensorrt", "int7", "use --precision auto, f32, f16 or bf16"),
-        ("openvino", "int7", "use --precision auto, f32 or bf16"),
-        ("pytorch", "int7", "use --precision f32 or bf16"),
+        ("openvino", "f16", "Use --precision auto, f32 or bf16."),
+        ("tensorrt", "int7", "Use --precision auto, f32, f16 or bf16."),
+        ("openvino", "int7", "Use --precision auto, f32 or bf16."),
+        ("pytorch", "int7", "Use --precision f32 or bf16."),
     ],
 )
 def test_unknown_precision(onnx_bytes: bytes, name: str, precision: str, advice: str) -> None:

@@ -37,7 +37,7 @@ def test_what_is_no_encoder_is_refused(tensorrt: TensorRT, content: bytes) -> No
     # Some bytes pass for an empty model, which holds no encoder.
     with pytest.raises(EngineUnavailableError, match=r"cannot (parse|find) the encoder") as caught:
         build_engine(tensorrt, content, "f32")
-    assert caught.value.advice == "copy the whole bundle again from where it was exported"
+    assert caught.value.advice == "Copy the whole bundle again from where it was exported."
 
 
 def test_an_error_quotes_what_tensorrt_said(tensorrt: TensorRT, onnx_bytes: bytes) -> None:

@@ -180,9 +180,9 @@ def test_cinc(evaluate: Evaluate, site: Path, tmp_path: Path) -> None:
         (("--task", "nonsense"), "'nonsense' is not one of"),
         (("--engine", "abacus"), "abacus"),
         (("--leads", "I,IV"), "'IV' is none of I, II"),
-        (("--concepts", "AFIX"), "the nearest are AFIB"),
+        (("--concepts", "AFIX"), "The nearest are AFIB"),
         (("--concepts", "LVH"), "table does not speak of LVH"),
-        (("--concepts", "AFIB", "--task", "rhythm"), "give --task or --concepts"),
+        (("--concepts", "AFIB", "--task", "rhythm"), "Give --task or --concepts"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(
@@ -214,7 +214,7 @@ def test_a_folder_of_something_else_is_a_sentence(
 ) -> None:
     found = evaluate(dataset, site.parent)
     assert found["exit"] == ExitCode.USAGE
-    assert "expected" in found["printed"] or "name a folder" in found["printed"]
+    assert "  Name a folder" in found["printed"] or "  Give a CSV file." in found["printed"]
 
 
 def test_a_set_that_was_trained_on_is_refused(

@@ -127,13 +127,13 @@ def classes_of(labelled: LabelledSet, vocabulary: Vocabulary, task: str) -> tupl
             ids = (concept.id for concept in vocabulary.task(task))
         except ValueError as error:
             known = ", ".join((*labelled.own_tasks, ALL_ANNOTATED))
-            raise UsageError(str(error), f"{labelled.name} also knows: {known}") from error
+            raise UsageError(str(error), f"Besides, {labelled.name} has {known}.") from error
     classes = tuple(vocabulary.by_id[key] for key in ids if key in set(labelled.annotated))
     if len(classes) < 2:
         raise UsageError(
             f"{labelled.name} has annotations for {counted(len(classes), 'class', 'classes')} of "
             f"the task {task}, at least 2 are needed",
-            f"give another task, such as {next(iter(labelled.own_tasks), ALL_ANNOTATED)}",
+            f"Give another task, such as {next(iter(labelled.own_tasks), ALL_ANNOTATED)}.",
         )
     return classes
 

@@ -59,13 +59,13 @@ def cinc_set(
     if not files:
         raise UsageError(
             f"no header with a #Dx: line in {', '.join(map(str, folders))}",
-            "name a folder with recordings of the PhysioNet/CinC Challenge 2020 or 2021",
+            "Name a folder with recordings of the PhysioNet/CinC Challenge 2020 or 2021.",
         )
     n_ptbxl = sum(_PTBXL_RECORD.fullmatch(file.path.stem) is not None for file in files)
     if n_ptbxl and any("ptb-xl" in name.casefold() for name in trained_on):
         raise UsageError(
             f"{n_ptbxl} of the recordings (HR...) are PTB-XL's, on which the bundle was trained",
-            "leave their folder out, and measure on PTB-XL by evaluate ptb-xl",
+            "Leave their folder out, and measure on PTB-XL by evaluate ptb-xl.",
         )
     notes = []
     if n_without:

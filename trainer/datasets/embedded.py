@@ -107,7 +107,7 @@ def embed_set(engine: Engine, labelled: LabelledSet, config: PreprocessConfig) -
         raise UsageError(
             f"no recording of {labelled.name} could be scored ({len(skipped)} skipped"
             + (f", the first: {named(skipped[0])})" if skipped else ")"),
-            "check what is given",
+            "Check what is given.",
         )
     return EmbeddedSet(
         embeddings=np.stack(embeddings),

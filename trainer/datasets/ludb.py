@@ -130,7 +130,7 @@ def ludb_set(folders: Sequence[Path], vocabulary: Vocabulary) -> LabelledSet:
     if not files:
         raise UsageError(
             f"none of the table's recordings is in {', '.join(map(str, folders))}",
-            "expected them as data/1.hea, data/2.hea ... beside ludb.csv",
+            "They have to lie as data/1.hea, data/2.hea ... beside ludb.csv.",
         )
     known = {
         "NORM",
@@ -192,12 +192,12 @@ def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
             if missing:
                 raise UsageError(
                     f"{table}: no column {', '.join(sorted(missing))}",
-                    "expected the table of LUDB 1.0.1",
+                    "Give the table of LUDB 1.0.1.",
                 )
             for row in reader:
                 yield int(row["ID"]), row
     except (OSError, ValueError, csv.Error) as error:
         raise UsageError(
             f"{table}: cannot be read as LUDB's table ({type(error).__name__})",
-            f"name a folder that holds {TABLE} and data/",
+            f"Name a folder that holds {TABLE} and data/.",
         ) from error

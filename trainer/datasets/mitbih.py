@@ -126,7 +126,7 @@ def mitbih_set(folders: Sequence[Path], vocabulary: Vocabulary) -> LabelledSet:
     if not found:
         raise UsageError(
             f"no record with annotations (.atr) in {', '.join(map(str, folders))}",
-            "name a folder with the MIT-BIH Arrhythmia Database in WFDB format",
+            "Name a folder with the MIT-BIH Arrhythmia Database in WFDB format.",
         )
     concepts = implied(
         vocabulary, {"NORM", *RHYTHMS.values(), *SINGLE_BEATS.values(), *MOST_BEATS.values()}
@@ -199,7 +199,7 @@ def read_annotations(path: Path, root: Path, sampling_rate: float) -> Annotation
     except (RecordingError, OSError, *_WHAT_WFDB_RAISES) as error:
         raise UsageError(
             f"{file}: the annotations cannot be read ({type(error).__name__})",
-            "expected an annotation file in MIT format",
+            "It has to be an annotation file in MIT format.",
         ) from error
     times = np.asarray(read.sample, dtype=np.float64) / sampling_rate
     # Other annotations carry notes too, such as "TS" for tape slippage.

@@ -35,13 +35,13 @@ def ptbxl_set(folders: Sequence[Path], folds: Iterable[int], vocabulary: Vocabul
             except ValueError as error:
                 raise UsageError(
                     f"{folder / DATABASE}: {row.path.stem}: {error}",
-                    "expected PTB-XL's SCP-ECG statements as keys of scp_codes",
+                    "The keys of scp_codes have to be PTB-XL's SCP-ECG statements.",
                 ) from error
             files.append(LabelledFile(row.path, folder, row.patient, carried))
     if not files:
         raise UsageError(
             f"no recording of folds {list(wanted)} in {', '.join(map(str, folders))}",
-            "check the folder and the folds",
+            "Check the folder and the folds.",
         )
     statements = [concept.id for concept in vocabulary.concepts if concept.scp is not None]
     return LabelledSet(

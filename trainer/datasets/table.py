@@ -28,7 +28,7 @@ _MAX_CELL_SHOWN = 40
 _MAX_CELL = 200
 """No name of a concept is longer, and likeness takes time."""
 _COLUMNS = ("path", "statements")
-_ADVICE = "expected the columns path, statements and, better, patient_id"
+_ADVICE = "It has to have the columns path, statements and, better, patient_id."
 
 
 def table_set(
@@ -108,11 +108,11 @@ def _nothing(
         return UsageError(
             f"no row names a recording that is there, the first of {len(missing)}: "
             f"{missing[0].detail}",
-            "give each path relative to the table's folder, and keep the recordings inside it",
+            "Give each path relative to the table's folder, and keep the recordings inside it.",
         )
     return UsageError(
         f"no row of {where} can be measured on ({'; '.join(notes) or 'it has none'})",
-        "fill the column statements, such as AFIB;CLBBB, for patients that were not trained on",
+        "Fill the column statements, such as AFIB;CLBBB, for patients that were not trained on.",
     )
 
 
@@ -131,7 +131,7 @@ def statements_of(row: TableRow, vocabulary: Vocabulary) -> frozenset[str]:
             nearest = ", ".join(near.id for near in vocabulary.nearest(word[:_MAX_CELL]))
             raise UsageError(
                 f"{row.place}: {word[:_MAX_CELL_SHOWN]!r} is no statement of the vocabulary",
-                f"the nearest are {nearest}",
+                f"The nearest are {nearest}.",
             )
         found.add(concept.id)
     return frozenset(found)

@@ -14,7 +14,9 @@ from ecgscreen.recording import SkippedRecording, SkipReason
 
 _SEPARATORS = ",;\t"
 _MAX_SHOWN = 80
-_AS_UTF8 = "save it as UTF-8 (in a spreadsheet: as 'CSV UTF-8'), or: iconv -f WINDOWS-1252 -t UTF-8"
+_AS_UTF8 = (
+    "Save it as UTF-8, with iconv -f WINDOWS-1252 -t UTF-8 or from a spreadsheet as 'CSV UTF-8'."
+)
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -65,13 +67,13 @@ def table_rows(table: Path, columns: Collection[str], advice: str) -> Iterator[T
     """
     if not table.is_file():
         kind = "is no regular file" if table.exists() else "does not exist"
-        raise UsageError(f"{table} {kind}", f"expected a CSV file; {advice}")
+        raise UsageError(f"{table} {kind}", f"Give a CSV file. {advice}")
     try:
         # A spreadsheet's export begins with a byte-order mark.
         with table.open(newline="", encoding="utf-8-sig") as file:
             yield from _understood(file, table, columns, advice)
     except OSError as error:
-        raise UsageError(f"{table}: {error.strerror}", f"expected a CSV file; {advice}") from error
+        raise UsageError(f"{table}: {error.strerror}", f"Give a CSV file. {advice}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{table}{_not_utf8(table)}", _AS_UTF8) from error
 
@@ -119,7 +121,7 @@ def _understood(
                 raise UsageError(
                     f"{table}, line {reader.line_num}: {len(cells)} cells, expected "
                     f"{len(header)} as in the header",
-                    "put a cell that holds the separator between quotation marks",
+                    "Put a cell that holds the separator between quotation marks.",
                 )
             # What the csv module gives for an empty line.
             if cells:
@@ -128,8 +130,8 @@ def _understood(
     except csv.Error as error:
         raise UsageError(
             f"{table}, line {reader.line_num}: {error}",
-            "look for a quotation mark that is not closed, or not doubled within a cell; the "
-            f"longest cell that is read has {csv.field_size_limit():,} characters",
+            "Look for a quotation mark that is not closed, or not doubled within a cell; the "
+            f"longest cell that is read has {csv.field_size_limit():,} characters.",
         ) from error
 
 
@@ -143,7 +145,7 @@ def _check_header(header: list[str], table: Path, columns: Collection[str], advi
     if twice := sorted({name for name in header if name and header.count(name) > 1}):
         raise UsageError(
             f"{table}: the column {twice[0][:_MAX_SHOWN]} is there twice",
-            "leave one of them out: they may differ",
+            "Leave one of them out: they may differ.",
         )
 
 

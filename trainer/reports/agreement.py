@@ -144,7 +144,7 @@ def read_coded_reports(folders: Iterable[Path], folds: Iterable[int]) -> Iterato
             file = table.open(newline="", encoding="utf-8")
         except OSError as error:
             raise UsageError(
-                f"{table}: {error.strerror}", f"name a folder that holds PTB-XL's {DATABASE}"
+                f"{table}: {error.strerror}", f"Name a folder that holds PTB-XL's {DATABASE}."
             ) from error
         with file:
             for number, row in enumerate(csv.DictReader(file), start=2):
@@ -155,7 +155,7 @@ def read_coded_reports(folders: Iterable[Path], folds: Iterable[int]) -> Iterato
                 except (KeyError, ValueError, SyntaxError, TypeError) as error:
                     raise UsageError(
                         f"{table}: line {number} is not as in PTB-XL ({type(error).__name__})",
-                        "expected the columns strat_fold, scp_codes, report, patient_id",
+                        "It has to have the columns strat_fold, scp_codes, report, patient_id.",
                     ) from error
                 known = row.get("metadata", "complete") == "complete"
                 if fold in wanted and known and report.strip():
