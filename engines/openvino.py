@@ -8,6 +8,7 @@ import platform
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ class OpenVINOEngine:
         direct: bool = False,
     ) -> None:
         ov = import_openvino()
-        core = ov.Core()
+        core = _core(ov)
         try:
             native_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         except RuntimeError as error:
@@ -172,6 +173,17 @@ class _Slot:
         self._request.cancel()
         with suppress(RuntimeError):  # "was canceled", if it had not been done by then
             self._request.wait()
+
+
+@cache
+def _core(ov: Any) -> Any:
+    """The one core of this process, and with it the one plugin, which is never given back.
+
+    The plugin gives the thread that loads it a stack for signals' handlers. Of several that are
+    given back in the order they came, or of one given back by another thread, that stack stays in
+    use though its memory is gone, and the next signal ends the process (seen with OpenVINO 2026).
+    """
+    return ov.Core()
 
 
 def _multiplying_less_pays(precision: str) -> bool:

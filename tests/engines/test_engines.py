@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -286,3 +287,26 @@ def test_openvino_that_cannot_be_mapped_is_not_missing(monkeypatch: pytest.Monke
     monkeypatch.setattr(sys, "meta_path", [Full(), *sys.meta_path])
     with pytest.raises(EngineUnavailableError, match="finds no memory"):
         import_openvino()
+
+
+TWO_THEN_A_SIGNAL = """
+import os, signal, sys
+from pathlib import Path
+from engines.select import load_engine
+
+model = Path(sys.argv[1]).read_bytes()
+first, second = (load_engine("openvino", model, threads=1) for _ in range(2))
+del first
+del second
+signal.signal(signal.SIGINT, lambda *_: print("answered"))
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_a_signal_after_two_engines_is_answered(onnx_bytes: bytes, tmp_path: Path) -> None:
+    """OpenVINO's stack for handlers of signals outlives its memory otherwise."""
+    model = tmp_path / "encoder.onnx"
+    model.write_bytes(onnx_bytes)
+    command = [sys.executable, "-c", TWO_THEN_A_SIGNAL, str(model)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "answered\n"), done.stderr
