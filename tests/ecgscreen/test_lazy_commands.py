@@ -14,7 +14,7 @@ from ecgscreen.commands.lazy import LazyCommand
 from ecgscreen.errors import ExitCode
 
 ROOT = Path(__file__).parents[2]
-SHARED = {"__init__", "lazy", "light_help", "messages", "options", "record"}
+SHARED = {"__init__", "last_words", "lazy", "light_help", "messages", "options", "record"}
 """Modules of `ecgscreen.commands` that are no command."""
 
 
