@@ -9,6 +9,7 @@ from pathlib import Path
 from ecgscreen.bundle import Bundle, load_bundle
 from ecgscreen.embedding import embed_all
 from ecgscreen.errors import BundleError, EcgscreenError, EngineError
+from ecgscreen.long_turns import take_long_turns
 from ecgscreen.preparation import prepare_recordings
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.results import RecordResult
@@ -91,6 +92,7 @@ def load_once(job: EmbeddingJob) -> tuple[Engine, PreprocessConfig]:
     """
     if job not in _LOADED:
         keep_freed_memory()
+        take_long_turns()
         _LOADED.clear()
         engine, preprocessing = _load(job)
         # The chunks of a cluster ask for what became of ``auto``.

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ecgscreen.errors import EcgscreenError
 from ecgscreen.found import Found
+from ecgscreen.long_turns import take_long_turns
 from ecgscreen.objects.ahead import fetch_ahead
 from ecgscreen.packing import PackedRows, pack_rows, unpack_found
 from ecgscreen.preparation import PreparedRecord
@@ -82,6 +83,7 @@ def serve(connection: Connection, begun: Progress) -> None:
     except RuntimeError:  # no memory for a thread, or no number; the parent says so
         os._exit(1)
     keep_freed_memory()
+    take_long_turns()
     try:
         connection.send(work.begin())
         gc.freeze()  # what is there by now stays: no use in looking through it again and again

@@ -173,7 +173,9 @@ def test_when_the_scheduler_dies_the_run_can_be_gone_on_with(
         scheduler = start(stack, "scheduler", "--port", "0", "--scheduler-file", str(file))
         start(stack, "worker", "--scheduler-file", str(file), "--nthreads", "1")
         latest = time.monotonic() + 60
-        while not file.exists() and time.monotonic() < latest:
+        # Its end: the file is there before anything is in it.
+        while not (file.exists() and file.read_text().rstrip().endswith("}")):
+            assert time.monotonic() < latest
             time.sleep(0.05)
         address = json.loads(file.read_text())["address"]
         with distributed.Client(address, timeout=60, set_as_default=False) as client:

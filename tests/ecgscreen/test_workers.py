@@ -334,6 +334,25 @@ def test_no_worker_outlives_a_parent_that_is_killed(scanning: subprocess.Popen[s
     wait_for_end(scanning.pid)
 
 
+def test_who_embeds_takes_long_turns_and_who_is_waited_for_does_not(
+    scanning: subprocess.Popen[str],
+) -> None:
+    """Of a worker, what computes is batch work; what listens to the parent is not."""
+    policies = {
+        process: Counter(os.sched_getscheduler(int(thread)) for thread in threads_of(process))
+        for process in session(scanning.pid)
+    }
+    assert set(policies.pop(scanning.pid)) == {os.SCHED_OTHER}
+    embedding = [found for found in policies.values() if os.SCHED_BATCH in found]
+    assert len(embedding) == 2
+    # The thread that prepares and that of the engine, at least; one that receives.
+    assert all(found[os.SCHED_BATCH] >= 2 and found[os.SCHED_OTHER] == 1 for found in embedding)
+
+
+def threads_of(process: int) -> list[str]:
+    return [thread.name for thread in Path(f"/proc/{process}/task").iterdir()]
+
+
 def wait_for_end(leader: int) -> None:
     end = time.monotonic() + 30
     while left := session(leader):
