@@ -250,8 +250,13 @@ def seconds(command: list[str]) -> float:
 
 
 def _without_limits() -> dict[str, str]:
-    """Our own limit is not for others."""
-    return {key: value for key, value in os.environ.items() if key != "OPENBLAS_NUM_THREADS"}
+    """Our own limits are not for others.
+
+    Whoever installs a package has its bytecode, which pip makes; where Python is told to write
+    none, sources are compiled anew by every process of a scan.
+    """
+    ours = {"OPENBLAS_NUM_THREADS", "PYTHONDONTWRITEBYTECODE"}
+    return {key: value for key, value in os.environ.items() if key not in ours}
 
 
 def main() -> None:
