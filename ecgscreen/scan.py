@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,16 +10,17 @@ from functools import partial
 from pathlib import Path
 
 from ecgscreen import __version__
-from ecgscreen.bundle import Bundle
+from ecgscreen.bundle import Bundle, load_bundle
 from ecgscreen.discover import Discovery
 from ecgscreen.embedding import Embedder
-from ecgscreen.errors import NotScoredError
+from ecgscreen.errors import NotScoredError, UsageError
 from ecgscreen.garbage import expect_work
 from ecgscreen.growing import Growth, open_store
 from ecgscreen.lock import locked
+from ecgscreen.objects.address import is_object
 from ecgscreen.objects.outage import Outage
 from ecgscreen.prompts import read_prompts
-from ecgscreen.publish import make_private_folder, storing
+from ecgscreen.publish import check_folder_can_be, make_private_folder, storing
 from ecgscreen.reports import (
     ROW_REPORTS,
     Beside,
@@ -30,9 +31,8 @@ from ecgscreen.reports import (
 )
 from ecgscreen.results import RecordResult, Status, printable
 from ecgscreen.run_store import RunStore
-from ecgscreen.scan_embedder import embedder_for
+from ecgscreen.scan_embedder import crew_for, embedder_for
 from ecgscreen.scan_options import ScanOptions, arguments_of
-from ecgscreen.scan_start import ScanStart, starting
 from ecgscreen.scoring import score
 from ecgscreen.screening import SCORING, STORE, Basis, Scoring, read_basis, run_entry
 from ecgscreen.site_calibration import calibrated_rows, load_calibration
@@ -43,6 +43,7 @@ from ecgscreen.stored_report import (
     stored_report,
 )
 from ecgscreen.vocabulary import load_vocabulary
+from ecgscreen.worker_process import StartedWorkers
 from ecgscreen.workers import Crew
 
 __all__ = ["Listener", "ScanOptions", "ScanResult", "scan"]
@@ -81,7 +82,7 @@ class Listener:
 def scan(
     options: ScanOptions,
     listener: Listener | None = None,
-    start: ScanStart | None = None,
+    started_workers: StartedWorkers | None = None,
 ) -> ScanResult:
     """Score the recordings below some folders against a list of diagnoses.
 
@@ -93,8 +94,8 @@ def scan(
         See `ScanOptions`.
     listener
         Told of what is done, for a progress bar or a log.
-    start
-        Of the same options, from `ecgscreen.scan_start.starting`; None: that is done here.
+    started_workers
+        Made use of, where recordings are embedded in processes of their own.
 
     Raises
     ------
@@ -112,12 +113,13 @@ def scan(
     """
     started = datetime.now(UTC)
     listener = listener or Listener()
+    if not options.rescore:
+        _check_roots(options.roots)
+    check_folder_can_be(options.out)
+    bundle = load_bundle(options.bundle)
     with ExitStack() as stack:
-        if start is None:
-            start = stack.enter_context(starting(options))
-        bundle, crew = start.bundle, start.crew
-        if crew is not None:  # also where who started it will only do so later
-            stack.callback(crew.end)
+        # First of all: the engine is loaded there while the list is read here.
+        crew = stack.enter_context(crew_for(options, bundle, started_workers))
         basis, scoring = _made_with(options, bundle)
         with embedder_for(options, bundle, crew) as embedder:
             with storing(options.out):
@@ -234,6 +236,23 @@ def _grow(
     finally:
         # Also when the run is ended in between: the next one goes on from here.
         store.flush()
+
+
+def _check_roots(roots: Sequence[Path]) -> None:
+    for root in roots:
+        if is_object(root):
+            from ecgscreen.objects.store import check_root
+
+            check_root(root)
+            continue
+        try:
+            root.stat()
+        except FileNotFoundError as error:
+            raise UsageError(f"{root} does not exist", "Name a folder with recordings.") from error
+        except OSError as error:
+            raise UsageError(
+                f"{root}: {error.strerror}", "Name a folder with recordings that may be read."
+            ) from error
 
 
 def _not_scored_error(result: RecordResult, out: Path) -> NotScoredError:

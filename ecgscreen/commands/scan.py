@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from ecgscreen.results import RecordResult
     from ecgscreen.run_log import RunLog
     from ecgscreen.run_store import RunStore
-    from ecgscreen.scan import Listener
-    from ecgscreen.scan_options import ScanOptions
+    from ecgscreen.scan import Listener, ScanOptions
 
 _IN_WORKERS = "openvino"
 """The engine that several processes run, as `engines.select` has it; that imports too much."""
@@ -149,12 +148,16 @@ def scan(
     expect_loading()
     is_here = engine in (None, _IN_WORKERS) and cluster is None and not rescore
     size = crew_size(roots, out, workers=workers, fresh=fresh) if is_here else 0
-    # They import what they take while this process does, and load their engines while it imports
-    # what comes later.
-    with StartedWorkers(size or 0, _IN_WORKERS) as started_workers:
+    # They import what they take while this process does.
+    with StartedWorkers(size or 0, _IN_WORKERS) as started:
         from ecgscreen.bundle import default_bundle
-        from ecgscreen.scan_options import ScanOptions
-        from ecgscreen.scan_start import starting
+        from ecgscreen.commands.last_words import ScanLastWords
+        from ecgscreen.ending import ending_in_time
+        from ecgscreen.json_lines import JsonLines
+        from ecgscreen.progress import ScanProgress, print_summary, stderr_console
+        from ecgscreen.run_log import RunLog
+        from ecgscreen.scan import ScanOptions
+        from ecgscreen.scan import scan as run_scan
         from ecgscreen.share import Share
         from ecgscreen.since import parse_since
 
@@ -182,26 +185,18 @@ def scan(
             fail_if_empty=fail_if_empty,
             wait_lock_s=wait_lock,
         )
-        with starting(options, started_workers) as start:
-            from ecgscreen.commands.last_words import ScanLastWords
-            from ecgscreen.ending import ending_in_time
-            from ecgscreen.json_lines import JsonLines
-            from ecgscreen.progress import ScanProgress, print_summary, stderr_console
-            from ecgscreen.run_log import RunLog
-            from ecgscreen.scan import scan as run_scan
-
-            console = stderr_console(quiet=quiet)
-            stdout = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
-            lines = JsonLines(stdout if json_lines else None)
-            words = ScanLastWords(console, out, fresh=fresh)
-            with ending_in_time(words), RunLog(log_file) as log, ScanProgress(console) as progress:
-                if console.is_interactive and not rescore:
-                    _count_ahead(options, progress)
-                result = run_scan(options, _listener(progress, lines, log, words), start)
-                lines.ended(result, out)
-                log.ended(result)
-            print_summary(console, result.summary, result.provenance, out)
-            raise typer.Exit(result.summary.exit_code)
+        console = stderr_console(quiet=quiet)
+        stdout = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
+        lines = JsonLines(stdout if json_lines else None)
+        words = ScanLastWords(console, out, fresh=fresh)
+        with ending_in_time(words), RunLog(log_file) as log, ScanProgress(console) as progress:
+            if console.is_interactive and not rescore:
+                _count_ahead(options, progress)
+            result = run_scan(options, _listener(progress, lines, log, words), started)
+            lines.ended(result, out)
+            log.ended(result)
+        print_summary(console, result.summary, result.provenance, out)
+        raise typer.Exit(result.summary.exit_code)
 
 
 def _listener(

@@ -76,7 +76,7 @@ def test_a_machine_that_has_no_more_is_a_sentence(
     def full(_path: Path) -> None:
         raise error
 
-    monkeypatch.setattr("ecgscreen.scan_start.load_bundle", full)
+    monkeypatch.setattr("ecgscreen.scan.load_bundle", full)
     result = run("scan", good, "--labels", "rhythm.txt", "--out", tmp_path / "screening")
     assert result.code == ExitCode.FAILED
     assert said in result.said
