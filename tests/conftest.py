@@ -29,6 +29,16 @@ DATA_DIR = Path(
 )
 
 
+_POLICY = os.sched_getscheduler(0) if hasattr(os, "sched_getscheduler") else None
+
+
+@pytest.fixture(autouse=True)
+def _usual_turns() -> None:
+    """Undo what a worker's work asked for in this process: its children would take long turns."""
+    if _POLICY is not None and os.sched_getscheduler(0) != _POLICY:
+        os.sched_setscheduler(0, _POLICY, os.sched_param(0))
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real recordings; the test is skipped where it is absent."""
