@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ecgscreen.objects.address import is_object
-from engines.processor import has_amx, usable_cores
+from engines.processor import usable_cores
 
 FEW = 512
 """Fewer recordings than this are done sooner than a worker has started."""
@@ -19,19 +19,8 @@ _MANIFEST = Path("store", "manifest.json")
 
 
 def most_workers() -> int:
-    """Processes that embed: one for two cores, and no more than memory has room for.
-
-    The threads of one share its engine, whose weights a second one would have to keep in the
-    processor's cache once more. One thread prepares what two embed, but not what a processor with
-    matrix units would; nor does a core that is left over do without a process.
-    """
-    cores = usable_cores()
-    return min(cores if cores % 2 or has_amx() else cores // 2, _MOST_WORKERS)
-
-
-def most_preparing() -> int:
-    """Processes that prepare for an engine in another one, which has the other cores."""
-    return max(1, min(usable_cores(), _MOST_WORKERS) // 2)
+    """One a core, and no more than the memory of a machine of many cores has room for."""
+    return min(usable_cores(), _MOST_WORKERS)
 
 
 def crew_size(

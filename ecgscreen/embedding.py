@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgscreen.crew_size import FEW, most_preparing
+from ecgscreen.crew_size import FEW, most_workers
 from ecgscreen.errors import EngineError
 from ecgscreen.found import Found
 from ecgscreen.long_recording import LongPreparation, LongRecording
@@ -75,7 +75,8 @@ class EmbedderHere:
             stream = iter(found)
             first = list(islice(stream, FEW))
             found = chain(first, stream)
-            workers = most_preparing() if len(first) == FEW else 0
+            # The engine wants the other cores, and takes all that is idle.
+            workers = max(1, most_workers() // 2) if len(first) == FEW else 0
         if not workers:
             prepared = prepare_recordings(fetching_ahead(found), self._preprocessing)
             yield from embed_all(prepared, self._engine)

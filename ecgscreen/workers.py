@@ -18,9 +18,9 @@ from ecgscreen.results import Status, not_scored
 from ecgscreen.serving import CHUNK, Task, Work, keep_freed_memory
 from ecgscreen.worker_process import StartedWorkers, WorkerProcess, end_all
 
-CHUNKS_AHEAD = 12
-"""Chunks under way per worker: three for each thread of its engine are in that, and the next ones
-must be there before it asks; few enough to bound the memory."""
+CHUNKS_AHEAD = 6
+"""Chunks under way per worker: three of them are in its engine, and the next ones must be there
+before it asks; few enough to bound the memory."""
 MOST_TRIES = 2
 """How often a recording is begun on which the worker dies each time."""
 

@@ -19,8 +19,8 @@ from engines.processor import has_amx, usable_cores
 from engines.stream import embed_stream
 from engines.winograd import Rewritten, rewrite
 
-BATCHES_A_THREAD = 3
-"""One that it runs, and two that are ready: 45 ms of work each."""
+SPARE_BATCHES = 2
+"""Batches that are ready while as many as there are threads run: 45 ms of work each."""
 
 _CONVERTER = "openvino.tools.ovc"
 """Makes models of other frameworks' ones. The package goes without where it is not installed; it
@@ -114,8 +114,7 @@ class OpenVINOEngine:
             compiled = core.compile_model(model, "CPU", hints)
             _, self._embedding_size = (d.get_length() for d in model.output(0).get_partial_shape())
             self.slots = [
-                _Slot(ov, compiled, shape, rewritten.inputs)
-                for _ in range(BATCHES_A_THREAD * threads)
+                _Slot(ov, compiled, shape, rewritten.inputs) for _ in range(threads + SPARE_BATCHES)
             ]
         except (RuntimeError, TypeError, ValueError) as error:
             raise _for_want(error) or EngineUnavailableError(

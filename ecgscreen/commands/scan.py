@@ -73,7 +73,7 @@ def scan(
             min=0,
             max=256,
             help="Processes that read and embed; 0: only this one.",
-            show_default="one for two cores, 8 at most; 0 for a small folder",
+            show_default="one a core, 8 at most; 0 for a small folder",
         ),
     ] = None,
     cluster: Annotated[

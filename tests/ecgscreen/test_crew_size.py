@@ -10,7 +10,7 @@ import pytest
 
 from ecgscreen import crew_size as module
 from ecgscreen.commands.scan import _IN_WORKERS
-from ecgscreen.crew_size import crew_size, most_preparing, most_workers
+from ecgscreen.crew_size import crew_size, most_workers
 from ecgscreen.objects.address import path_of_text
 from ecgscreen.run_store import MANIFEST
 from ecgscreen.scan_options import DEFAULT_ENGINE
@@ -75,24 +75,6 @@ def test_what_is_stored_is_not_read_again_unless_asked_for(tmp_path: Path, few: 
     assert crew_size([folder], tmp_path / "out", fresh=True) == most_workers()
     assert crew_size([folder], tmp_path / "out", workers=3) == 3
     assert crew_size([folder], tmp_path / "new", workers=0) == 0
-
-
-@pytest.mark.parametrize(
-    ("cores", "embedding", "embedding_with_amx", "preparing"),
-    [(1, 1, 1, 1), (2, 1, 2, 1), (3, 3, 3, 1), (4, 2, 4, 2), (8, 4, 8, 4), (64, 8, 8, 4)],
-)
-def test_two_cores_share_an_engine_but_where_it_is_so_fast_that_preparing_would_limit_it(
-    monkeypatch: pytest.MonkeyPatch,
-    cores: int,
-    embedding: int,
-    embedding_with_amx: int,
-    preparing: int,
-) -> None:
-    monkeypatch.setattr(module, "usable_cores", lambda: cores)
-    monkeypatch.setattr(module, "has_amx", lambda: False)
-    assert (most_workers(), most_preparing()) == (embedding, preparing)
-    monkeypatch.setattr(module, "has_amx", lambda: True)
-    assert (most_workers(), most_preparing()) == (embedding_with_amx, preparing)
 
 
 def test_names_that_are_spelled_out_are_those_there_are() -> None:
