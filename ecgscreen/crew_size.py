@@ -1,4 +1,4 @@
-"""How many processes a scan is worth, as far as names of files tell; light to import."""
+"""How many processes a scan is worth, as far as names of files tell."""
 
 from __future__ import annotations
 

@@ -101,8 +101,18 @@ def load_once(job: EmbeddingJob) -> tuple[Engine, PreprocessConfig]:
     return _LOADED[job]
 
 
+def keep_for_copies(bundle: Bundle) -> None:
+    """Keep a bundle that was read, so that processes that are copies of this one need not."""
+    _READ.clear()
+    _READ[bundle.sha256] = bundle
+
+
+_READ: dict[str, Bundle] = {}
+"""By the SHA-256 of its manifest."""
+
+
 def _load(job: EmbeddingJob) -> tuple[Engine, PreprocessConfig]:
-    bundle = load_bundle(job.bundle)
+    bundle = _READ.get(job.bundle_sha256) or load_bundle(job.bundle)
     if bundle.sha256 != job.bundle_sha256:
         raise job.other_bundle(bundle.sha256)
     return engine_of(job, bundle), bundle.preprocessing

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ecgscreen import __version__
 from ecgscreen.bundle import Bundle, load_bundle
+from ecgscreen.crew_ahead import CrewAhead
 from ecgscreen.discover import Discovery
 from ecgscreen.embedding import Embedder
 from ecgscreen.errors import NotScoredError, UsageError
@@ -43,7 +44,6 @@ from ecgscreen.stored_report import (
     stored_report,
 )
 from ecgscreen.vocabulary import load_vocabulary
-from ecgscreen.worker_process import StartedWorkers
 from ecgscreen.workers import Crew
 
 __all__ = ["Listener", "ScanOptions", "ScanResult", "scan"]
@@ -82,7 +82,7 @@ class Listener:
 def scan(
     options: ScanOptions,
     listener: Listener | None = None,
-    started_workers: StartedWorkers | None = None,
+    ahead: CrewAhead | None = None,
 ) -> ScanResult:
     """Score the recordings below some folders against a list of diagnoses.
 
@@ -94,8 +94,8 @@ def scan(
         See `ScanOptions`.
     listener
         Told of what is done, for a progress bar or a log.
-    started_workers
-        Made use of, where recordings are embedded in processes of their own.
+    ahead
+        Of `ecgscreen.crew_ahead.crew_ahead`, with these options.
 
     Raises
     ------
@@ -116,10 +116,10 @@ def scan(
     if not options.rescore:
         _check_roots(options.roots)
     check_folder_can_be(options.out)
-    bundle = load_bundle(options.bundle)
+    bundle = load_bundle(options.bundle) if ahead is None else ahead.bundle
     with ExitStack() as stack:
         # First of all: the engine is loaded there while the list is read here.
-        crew = stack.enter_context(crew_for(options, bundle, started_workers))
+        crew = stack.enter_context(crew_for(options, bundle) if ahead is None else ahead.crew)
         basis, scoring = _made_with(options, bundle)
         with embedder_for(options, bundle, crew) as embedder:
             with storing(options.out):

@@ -85,7 +85,7 @@ def serve(connection: Connection, begun: Progress) -> None:
     keep_freed_memory()
     take_long_turns()
     try:
-        connection.send(work.begin())
+        _send(connection, work.begin())
         gc.freeze()  # what is there by now stays: no use in looking through it again and again
         gc.enable()
         begun.value = 0
@@ -97,7 +97,7 @@ def serve(connection: Connection, begun: Progress) -> None:
             for outcomes in _in_parts(work.outcomes(_at_hand(message, messages, begun))):
                 _send(connection, outcomes)
     except EcgscreenError as error:
-        connection.send(error)
+        _send(connection, error)
 
 
 def _send(connection: Connection, message: object) -> None:

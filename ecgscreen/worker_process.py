@@ -1,8 +1,4 @@
-"""A process that waits for its work, and loads meanwhile what it will take.
-
-Light to import, and needs nothing that is heavy: a scan starts such processes before it loads what
-it takes itself.
-"""
+"""A process that waits for its work: a copy of this one, or one that begins from nothing."""
 
 from __future__ import annotations
 
@@ -10,19 +6,18 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from ctypes import c_int64
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
-from types import TracebackType
-from typing import Any, Protocol, Self
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Protocol
 
 from ecgscreen.errors import WorkerError
 
 _SECONDS_TO_END = 0.5
-# spawn: a fork would copy the threads' locks of a runtime that is already loaded.
-_CONTEXT = get_context("spawn")
+_SPAWN, _FORK = get_context("spawn"), get_context("fork")
 
 
 class Progress(Protocol):
@@ -36,8 +31,10 @@ class WorkerProcess:
 
     Parameters
     ----------
-    engine
-        Which one the work will need, so that it is imported before the work is there; None: none.
+    copied_beside
+        Make it a copy of this process, and give these other copies' pipes up there; None: start it
+        from nothing. A copy has what this process has imported, and takes some milliseconds; only
+        where `is_only_thread`, since the locks of other threads would stay locked in it for ever.
 
     Attributes
     ----------
@@ -53,9 +50,9 @@ class WorkerProcess:
         If the system has no room for it.
     """
 
-    def __init__(self, engine: str | None = None) -> None:
+    def __init__(self, copied_beside: Sequence[WorkerProcess] | None = None) -> None:
         try:
-            self._start(engine)
+            self._start(copied_beside)
         except OSError as error:
             named = "" if error.filename is None else f"{error.filename}: "
             raise WorkerError(
@@ -64,17 +61,24 @@ class WorkerProcess:
                 "started in, or give --workers 0.",
             ) from error
 
-    def _start(self, engine: str | None) -> None:
-        self.connection, theirs = _CONTEXT.Pipe()
-        self.begun: Progress = _CONTEXT.RawValue(c_int64, -1)
-        self._process: SpawnProcess = _CONTEXT.Process(
-            target=_serve, args=(theirs, self.begun, engine), daemon=True
-        )
-        # It would be started with the first worker otherwise, and lets Ctrl-C through again.
-        resource_tracker.ensure_running()
+    def _start(self, copied_beside: Sequence[WorkerProcess] | None) -> None:
+        self.connection, theirs = _SPAWN.Pipe()
+        self.begun: Progress = _SPAWN.RawValue(c_int64, -1)
+        self._process: BaseProcess
+        if copied_beside is None:
+            self._process = _SPAWN.Process(target=_serve, args=(theirs, self.begun), daemon=True)
+            # It would be started with the first worker otherwise, and lets Ctrl-C through again.
+            resource_tracker.ensure_running()
+        else:
+            parents = [self.connection, *(each.connection for each in copied_beside)]
+            self._process = _FORK.Process(
+                target=_serve_as_copy, args=(theirs, self.begun, parents), daemon=True
+            )
         # Ctrl-C reaches every process of a terminal. A worker that is started here inherits that
-        # it is blocked: the parent ends the workers, and none of them prints a traceback.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # it is blocked: the parent ends the workers, and none of them prints a traceback. A copy
+        # inherits the parent's answer to SIGTERM, and lets none through before it has its own.
+        blocked = {signal.SIGINT} if copied_beside is None else {signal.SIGINT, signal.SIGTERM}
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         try:
             self._process.start()
         finally:
@@ -121,54 +125,32 @@ def end_all(processes: Collection[WorkerProcess]) -> None:
         process.join(max(0.0, deadline - time.monotonic()))
 
 
-class StartedWorkers:
-    """Processes that were started ahead; a context manager, at whose end those left are ended.
-
-    Parameters
-    ----------
-    count
-        How many.
-    engine
-        As `WorkerProcess` has it.
-    """
-
-    def __init__(self, count: int = 0, engine: str | None = None) -> None:
-        self._ready: list[WorkerProcess] = []
-        try:
-            for _ in range(count):
-                self._ready.append(WorkerProcess(engine))
-        except BaseException:  # one of them cannot start, or Ctrl-C
-            self.__exit__(None, None, None)
-            raise
-
-    def take(self) -> WorkerProcess | None:
-        """One of them, which is the caller's from now on; None where none is left."""
-        return self._ready.pop(0) if self._ready else None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        end_all(self._ready)
-        self._ready.clear()
+def is_only_thread() -> bool:
+    """Whether this process has one thread, those of libraries counted; False if nothing tells."""
+    try:
+        return len(list(Path("/proc/self/task").iterdir())) == 1
+    except OSError:
+        return False
 
 
-def _serve(connection: Connection, begun: Progress, engine: str | None) -> None:
+def _serve(connection: Connection, begun: Progress) -> None:
     """Be a worker, as soon as what that takes is imported."""
     gc.disable()  # until that is done, see `ecgscreen.garbage`
     try:
-        if engine is not None:
-            import ecgscreen.embedding_job  # noqa: F401 - what the work is of
-            from engines.select import import_engine
-
-            import_engine(engine)
         from ecgscreen.serving import serve
 
         serve(connection, begun)
     except (MemoryError, ImportError):  # the second, where a library finds no room
         os._exit(1)  # a worker that died, of which the parent says more than a traceback
+
+
+def _serve_as_copy(connection: Connection, begun: Progress, parents: Sequence[Connection]) -> None:
+    """Be a worker without what is the parent's alone: the answers to signals, and its pipes' ends.
+
+    A worker learns that the parent is gone when nobody has the other end of its pipe any more.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    for end in parents:
+        end.close()
+    _serve(connection, begun)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -16,7 +16,7 @@ from ecgscreen.packing import PackedFound, PackedRows, pack_found, unpack_rows
 from ecgscreen.recording import SkipReason
 from ecgscreen.results import Status, not_scored
 from ecgscreen.serving import CHUNK, Task, Work, keep_freed_memory
-from ecgscreen.worker_process import StartedWorkers, WorkerProcess, end_all
+from ecgscreen.worker_process import WorkerProcess, end_all, is_only_thread
 
 CHUNKS_AHEAD = 6
 """Chunks under way per worker: three of them are in its engine, and the next ones must be there
@@ -40,18 +40,19 @@ class Crew(Generic[Outcome]):
         What each of them does.
     workers
         How many there are.
-    started
-        Processes that were started ahead, and are made use of.
+    copies
+        Make them copies of this process where that can be (see `WorkerProcess`): only while it
+        holds nothing, a lock on a screening for one, that is to end with it.
     """
 
-    def __init__(
-        self, work: Work[Outcome], workers: int, started: StartedWorkers | None = None
-    ) -> None:
+    def __init__(self, work: Work[Outcome], workers: int, *, copies: bool = False) -> None:
         keep_freed_memory()
         self._workers: list[_Worker] = []
+        copies = copies and is_only_thread()
         try:
             for _ in range(workers):
-                self._workers.append(_Worker(work, started.take() if started else None))
+                beside = [worker.process for worker in self._workers] if copies else None
+                self._workers.append(_Worker(work, beside))
         except BaseException:  # one of them cannot start
             self.end()
             raise
@@ -124,7 +125,9 @@ class Crew(Generic[Outcome]):
 class _Worker:
     """A process and the tasks that it has not answered; another process when it dies."""
 
-    def __init__(self, work: Work[Any], process: WorkerProcess | None = None) -> None:
+    def __init__(
+        self, work: Work[Any], copied_beside: Sequence[WorkerProcess] | None = None
+    ) -> None:
         self._work = work
         self._tasks: deque[Task] = deque()
         self._tries: dict[str, int] = {}
@@ -132,7 +135,7 @@ class _Worker:
         self._n_answered = 0
         self.has_begun = False
         self.greetings: list[object] = []
-        self._start(process)
+        self._start(copied_beside)
 
     @property
     def n_tasks(self) -> int:
@@ -167,8 +170,8 @@ class _Worker:
             self._tasks.popleft()
         return list(outcomes)
 
-    def _start(self, process: WorkerProcess | None = None) -> None:
-        self.process = process or WorkerProcess()
+    def _start(self, copied_beside: Sequence[WorkerProcess] | None = None) -> None:
+        self.process = WorkerProcess(copied_beside)
         self.has_begun = False
         self._n_answered = 0
         self._send(self._work)

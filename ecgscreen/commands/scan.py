@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from ecgscreen.run_store import RunStore
     from ecgscreen.scan import Listener, ScanOptions
 
-_IN_WORKERS = "openvino"
-"""The engine that several processes run, as `engines.select` has it; that imports too much."""
-
 
 def scan(
     roots: Annotated[
@@ -141,50 +138,48 @@ def scan(
     quiet: Quiet = False,
 ) -> None:
     """Score what is new or changed, keep the rest, and write the reports."""
-    from ecgscreen.crew_size import crew_size
     from ecgscreen.garbage import expect_loading
-    from ecgscreen.worker_process import StartedWorkers
 
     expect_loading()
-    is_here = engine in (None, _IN_WORKERS) and cluster is None and not rescore
-    size = crew_size(roots, out, workers=workers, fresh=fresh) if is_here else 0
-    # They import what they take while this process does.
-    with StartedWorkers(size or 0, _IN_WORKERS) as started:
-        from ecgscreen.bundle import default_bundle
+    from ecgscreen.bundle import default_bundle
+    from ecgscreen.crew_ahead import crew_ahead
+    from ecgscreen.scan_options import ScanOptions
+    from ecgscreen.share import Share
+    from ecgscreen.since import parse_since
+
+    share = None if shard is None else Share.parse(shard)
+    options = ScanOptions(
+        roots=tuple(roots),
+        labels=labels,
+        out=out,
+        bundle=bundle or default_bundle(),
+        engine=engine,
+        precision=precision,
+        batch_size=batch_size,
+        threads=threads,
+        workers=workers,
+        cluster=cluster,
+        share=share,
+        calibration=calibration,
+        language=language,
+        pseudonymise_paths=pseudonymise_paths,
+        rescore=rescore,
+        fresh=fresh,
+        retry_failed=retry_failed,
+        since=None if since is None else parse_since(since, datetime.now(UTC)),
+        strict=strict,
+        fail_if_empty=fail_if_empty,
+        wait_lock_s=wait_lock,
+    )
+    # The engine is loaded there while the rest is imported here.
+    with crew_ahead(options) as ahead:
         from ecgscreen.commands.last_words import ScanLastWords
         from ecgscreen.ending import ending_in_time
         from ecgscreen.json_lines import JsonLines
         from ecgscreen.progress import ScanProgress, print_summary, stderr_console
         from ecgscreen.run_log import RunLog
-        from ecgscreen.scan import ScanOptions
         from ecgscreen.scan import scan as run_scan
-        from ecgscreen.share import Share
-        from ecgscreen.since import parse_since
 
-        share = None if shard is None else Share.parse(shard)
-        options = ScanOptions(
-            roots=tuple(roots),
-            labels=labels,
-            out=out,
-            bundle=bundle or default_bundle(),
-            engine=engine,
-            precision=precision,
-            batch_size=batch_size,
-            threads=threads,
-            workers=workers,
-            cluster=cluster,
-            share=share,
-            calibration=calibration,
-            language=language,
-            pseudonymise_paths=pseudonymise_paths,
-            rescore=rescore,
-            fresh=fresh,
-            retry_failed=retry_failed,
-            since=None if since is None else parse_since(since, datetime.now(UTC)),
-            strict=strict,
-            fail_if_empty=fail_if_empty,
-            wait_lock_s=wait_lock,
-        )
         console = stderr_console(quiet=quiet)
         stdout = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
         lines = JsonLines(stdout if json_lines else None)
@@ -192,7 +187,7 @@ def scan(
         with ending_in_time(words), RunLog(log_file) as log, ScanProgress(console) as progress:
             if console.is_interactive and not rescore:
                 _count_ahead(options, progress)
-            result = run_scan(options, _listener(progress, lines, log, words), started)
+            result = run_scan(options, _listener(progress, lines, log, words), ahead)
             lines.ended(result, out)
             log.ended(result)
         print_summary(console, result.summary, result.provenance, out)

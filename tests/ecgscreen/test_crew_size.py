@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ecgscreen import crew_size as module
-from ecgscreen.commands.scan import _IN_WORKERS
 from ecgscreen.crew_size import crew_size, most_workers
 from ecgscreen.objects.address import path_of_text
 from ecgscreen.run_store import MANIFEST
-from ecgscreen.scan_options import DEFAULT_ENGINE
 from ecgscreen.screening import STORE
-from engines.select import PROCESSOR_ENGINES
 
 
 @pytest.fixture
@@ -77,20 +72,5 @@ def test_what_is_stored_is_not_read_again_unless_asked_for(tmp_path: Path, few: 
     assert crew_size([folder], tmp_path / "new", workers=0) == 0
 
 
-def test_names_that_are_spelled_out_are_those_there_are() -> None:
+def test_the_path_that_is_spelled_out_is_that_of_the_store() -> None:
     assert Path(STORE, MANIFEST) == module._MANIFEST
-    assert {_IN_WORKERS} == PROCESSOR_ENGINES
-    assert _IN_WORKERS == DEFAULT_ENGINE
-
-
-def test_what_is_imported_before_all_else_is_light() -> None:
-    source = (
-        "import sys, ecgscreen.crew_size, ecgscreen.worker_process;"
-        "print('numpy' in sys.modules, len(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", source], capture_output=True, text=True, check=True
-    )
-    has_numpy, n_modules = done.stdout.split()
-    assert has_numpy == "False"
-    assert int(n_modules) < 150

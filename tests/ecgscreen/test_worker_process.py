@@ -1,10 +1,9 @@
-"""Processes that are started before their work is known."""
+"""Processes that begin from nothing, and what they say where that cannot be."""
 
 from __future__ import annotations
 
 import os
 import resource
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import active_children
@@ -12,17 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from ecgscreen import worker_process, workers
-from ecgscreen.bundle import load_bundle
-from ecgscreen.discover import Discovery
-from ecgscreen.embedding import EmbedderInWorkers, Preparing
-from ecgscreen.embedding_job import Embedding, EmbeddingJob
+from ecgscreen.embedding import Preparing
 from ecgscreen.errors import ExitCode, WorkerError
 from ecgscreen.preprocess import PreprocessConfig
-from ecgscreen.results import Status
 from ecgscreen.serving import Task
 from ecgscreen.simulate import write_dataset
-from ecgscreen.worker_process import StartedWorkers, WorkerProcess
+from ecgscreen.worker_process import WorkerProcess
 from ecgscreen.workers import Crew
 from tests.command_line import Run
 
@@ -42,44 +36,6 @@ def no_others() -> Iterator[None]:
     assert active_children() == []
 
 
-def pids() -> set[int | None]:
-    return {process.pid for process in active_children()}
-
-
-@pytest.mark.usefixtures("no_others")
-def test_a_crew_takes_those_that_are_there_and_starts_what_is_missing(
-    folder: Path, bundle_dir: Path
-) -> None:
-    sha256 = load_bundle(bundle_dir).sha256
-    job = EmbeddingJob(bundle_dir, sha256, "openvino", "auto", batch_size=32)
-    with StartedWorkers(1, "openvino") as started:
-        ahead = pids()
-        with Crew(Embedding(job), 2, started) as crew:
-            assert started.take() is None
-            assert len(pids()) == 2
-            assert ahead < pids()
-            rows = list(EmbedderInWorkers(crew).rows(Discovery([folder])))
-    assert [row.status for row in rows] == [Status.SCORED] * 6
-
-
-@pytest.mark.usefixtures("no_others")
-def test_those_that_nobody_takes_are_ended_at_once() -> None:
-    with StartedWorkers(2, "openvino"):
-        assert len(pids()) == 2
-        begin = time.monotonic()
-    assert time.monotonic() - begin < 1
-
-
-@pytest.mark.usefixtures("no_others")
-def test_one_that_died_before_it_was_needed_is_replaced(folder: Path) -> None:
-    with StartedWorkers(1) as started:
-        (worker,) = active_children()
-        worker.kill()
-        worker.join()
-        with Crew(Preparing(PreprocessConfig()), 1, started) as crew:
-            assert len(list(crew.outcomes(Discovery([folder])))) == 6
-
-
 @pytest.mark.usefixtures("no_others")
 @pytest.mark.parametrize("n_left", [0, 1, 3])
 def test_one_that_cannot_be_started_is_a_sentence(n_left: int) -> None:
@@ -92,7 +48,7 @@ def test_one_that_cannot_be_started_is_a_sentence(n_left: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (free + n_left, limits[1]))
     try:
         with pytest.raises(WorkerError, match="can be started: Too many open files"):
-            StartedWorkers(8)
+            Crew(Preparing(PreprocessConfig()), 8)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
@@ -148,24 +104,3 @@ def test_what_is_wrong_with_list_or_bundle_leaves_no_worker(
     assert outcome.code == code
     assert "missing" in outcome.err
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.usefixtures("no_others")
-def test_a_scan_embeds_in_those_that_its_command_started(
-    run: Run, folder: Path, bundle_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ahead = []
-
-    class Noted(WorkerProcess):
-        """One that says where it was made."""
-
-        def __init__(self, engine: str | None = None) -> None:
-            super().__init__(engine)
-            ahead.append(engine)
-
-    monkeypatch.setattr(worker_process, "WorkerProcess", Noted)
-    monkeypatch.setattr(workers, "WorkerProcess", Noted)
-    places = ("--bundle", bundle_dir, "--out", tmp_path / "out")
-    outcome = run("scan", folder, "--labels", "rhythm", *places, "--workers", "2")
-    assert outcome.code == ExitCode.OK
-    assert ahead == ["openvino"] * 2, "and the crew started none itself"
