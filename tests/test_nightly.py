@@ -90,7 +90,7 @@ def cron_lines(text: str) -> list[str]:
 
 def test_the_service_calls_a_scan_that_the_program_takes() -> None:
     given = understood(unit(SERVICE)["Service"]["ExecStart"])
-    assert given["roots"] == [Path("/srv/ecg/records")]
+    assert list(given["roots"]) == [Path("/srv/ecg/records")]
     assert given["quiet"]
 
 
