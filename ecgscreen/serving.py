@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ecgscreen.errors import EcgscreenError
 from ecgscreen.found import Found
+from ecgscreen.garbage import expect_work
 from ecgscreen.long_turns import take_long_turns
 from ecgscreen.objects.ahead import fetch_ahead
 from ecgscreen.packing import PackedRows, pack_rows, unpack_found
@@ -88,6 +89,7 @@ def serve(connection: Connection, begun: Progress) -> None:
         _send(connection, work.begin())
         gc.freeze()  # what is there by now stays: no use in looking through it again and again
         gc.enable()
+        expect_work()  # a copy looks as seldom as its parent did while it loaded
         begun.value = 0
         while True:
             message = messages.get()

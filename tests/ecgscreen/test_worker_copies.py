@@ -124,6 +124,29 @@ os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(0.02)
 
 
+def test_garbage_is_looked_for_as_ever_while_recordings_are_read(folder: Path) -> None:
+    """Though their parent looks seldom, as it loads modules when they are made."""
+    program = """
+import gc
+from ecgscreen.garbage import expect_loading
+
+class Noting(Preparing):
+    def outcomes(self, tasks):
+        say(enabled=gc.isenabled(), threshold=gc.get_threshold())
+        return super().outcomes(tasks)
+
+as_ever = gc.get_threshold()
+gc.disable()
+expect_loading()
+with Crew(Noting(work.config), 1, copies=True) as crew:
+    say(copies=are_copies(), rows=n_rows(crew))
+say(threshold=as_ever)
+"""
+    noted, rows, as_ever = said(program, folder)
+    assert rows == {"copies": [True], "rows": 6}
+    assert noted == {"enabled": True, **as_ever}
+
+
 def test_a_scan_embeds_in_copies_of_its_own(folder: Path, bundle_dir: Path, tmp_path: Path) -> None:
     program = """
 import ecgscreen.workers
