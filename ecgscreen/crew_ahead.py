@@ -48,15 +48,12 @@ def crew_ahead(options: ScanOptions) -> Iterator[CrewAhead | None]:
     WorkerError
         If no process can be started.
     """
-    size = 0
-    if embeds_in_workers(options):
-        named = (options.roots, options.out)
-        size = crew_size(*named, workers=options.workers, fresh=options.fresh) or 0
+    size = size_by_names(options) if embeds_in_workers(options) else 0
     bundle = None
     if size:
         with suppress(EcgscreenError, OSError):
             bundle = load_bundle(options.bundle)
-    if bundle is None:
+    if not size or bundle is None:
         yield None
         return
     import_engine(options.engine or DEFAULT_ENGINE)
@@ -69,6 +66,11 @@ def embeds_in_workers(options: ScanOptions) -> bool:
     """Whether several processes of this machine are to embed, if there is enough to do."""
     is_here = not options.rescore and options.cluster is None
     return is_here and (options.engine or DEFAULT_ENGINE) in PROCESSOR_ENGINES
+
+
+def size_by_names(options: ScanOptions) -> int | None:
+    """How many processes are to embed; None where only a walk can tell."""
+    return crew_size(options.roots, options.out, workers=options.workers, fresh=options.fresh)
 
 
 def embedding_crew(

@@ -8,8 +8,8 @@ from dataclasses import replace
 from itertools import islice
 
 from ecgscreen.bundle import Bundle
-from ecgscreen.crew_ahead import embedding_crew, embeds_in_workers, job_of
-from ecgscreen.crew_size import FEW, crew_size, most_workers
+from ecgscreen.crew_ahead import embedding_crew, embeds_in_workers, job_of, size_by_names
+from ecgscreen.crew_size import FEW, most_workers
 from ecgscreen.discover import Discovery
 from ecgscreen.embedding import Embedder, EmbedderHere, EmbedderInWorkers
 from ecgscreen.embedding_job import EmbeddingJob, engine_of
@@ -53,7 +53,7 @@ def embedder_for(
 
 def _workers(options: ScanOptions) -> int:
     """How many processes are to embed; 0 where one is enough."""
-    size = crew_size(options.roots, options.out, workers=options.workers, fresh=options.fresh)
+    size = size_by_names(options)
     if size is not None:
         return size
     return most_workers() if len(list(islice(Discovery(options.roots), FEW))) == FEW else 0
