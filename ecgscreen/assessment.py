@@ -39,7 +39,9 @@ def assess(recording: Recording) -> tuple[Recording, Quality]:
 
 
 def assess_together(
-    recordings: Sequence[Recording], deviation: NDArray[np.float32]
+    recordings: Sequence[Recording],
+    deviation: NDArray[np.float32],
+    resampled: NDArray[np.float32] | None = None,
 ) -> list[tuple[Recording, Quality]]:
     """As `assess`, with the same results, for many recordings of one shape.
 
@@ -54,11 +56,13 @@ def assess_together(
     deviation
         float32, shape (n_recordings, 12, n_samples): their finite samples less the mean of each
         lead.
+    resampled
+        See `ecgscreen.quality_noise.as_heard`.
     """
     # A file's absurd gain may take squares beyond float32.
     with np.errstate(over="ignore", invalid="ignore"):
         rate = recordings[0].sampling_rate
-        faults = lead_faults(deviation, rate, amplitude_known=True)
+        faults = lead_faults(deviation, rate, amplitude_known=True, resampled=resampled)
         marks = lead_remarks(deviation, rate)
         agree = limb_leads_agree(deviation)
         against = run_against(deviation[:, LEADS.index("I")], deviation[:, LEADS.index("V6")])

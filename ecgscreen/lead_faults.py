@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.quality_mains import MIN_SAMPLING_RATE, without_mains
-from ecgscreen.quality_noise import muscle_noise
+from ecgscreen.quality_noise import as_heard, muscle_noise
 
 FLAT_MV = 0.005
 """A second with no larger range is flat: no more than the resolution of 5 uV that IEC 60601-2-25
@@ -53,7 +53,11 @@ def row_means(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def lead_faults(
-    deviation: NDArray[np.float32], sampling_rate: float, *, amplitude_known: bool
+    deviation: NDArray[np.float32],
+    sampling_rate: float,
+    *,
+    amplitude_known: bool,
+    resampled: NDArray[np.float32] | None = None,
 ) -> list[list[LeadFault | None]]:
     """Find the first fault of every lead.
 
@@ -66,6 +70,8 @@ def lead_faults(
         In Hz, of all of them; at least a second of samples is expected.
     amplitude_known
         Whether the samples are mV.
+    resampled
+        See `ecgscreen.quality_noise.as_heard`.
 
     Returns
     -------
@@ -98,11 +104,12 @@ def lead_faults(
         out_of_range |= n_beyond >= _OUT_OF_RANGE_SHARE * n_seconds
     flat_range = FLAT_MV if amplitude_known else 0.0
     n_flat = np.count_nonzero(ranges[:n_seconds] <= flat_range, axis=0)
+    heard, rate_heard = as_heard(deviation, sampling_rate, resampled)
     masks = {
         LeadFault.FLAT: n_flat >= _FLAT_SHARE * n_seconds,
         LeadFault.CLIPPED: _is_clipped(deviation, highs, lows, n_seconds),
         LeadFault.NOISY: noisy,
-        LeadFault.MUSCLE_NOISE: muscle_noise(seconds, sampling_rate, evenness),
+        LeadFault.MUSCLE_NOISE: muscle_noise(heard, rate_heard, evenness),
         LeadFault.OUT_OF_RANGE: out_of_range,
     }
     faults: list[list[LeadFault | None]] = [[None] * n_leads for _ in range(n_recordings)]

@@ -19,11 +19,13 @@ from ecgscreen.long_recording import LongRecording, is_announced_long
 from ecgscreen.preprocess import (
     Prepared,
     PreprocessConfig,
+    low_passed,
     preprocess,
     preprocess_whole,
     takes_rate,
 )
 from ecgscreen.quality import MIN_DURATION_S, Grade, Quality
+from ecgscreen.quality_noise import HEARD_BAND, HEARD_HZ
 from ecgscreen.readers import read_recording
 from ecgscreen.readers.base import NO_MEMORY
 from ecgscreen.readers.opened import noting
@@ -210,17 +212,23 @@ def _prepare_together(
             # Samples that are missing, or so large that sums of them are: looked at one by one.
             yield from (_prepare(read, config) for read in alike)
             return
-    assessed = assess_together(recordings, deviation)
-    for leads, (_, quality) in zip(deviation, assessed, strict=True):
+        slow = low_passed(deviation, recordings[0].sampling_rate, config)
+    assessed = assess_together(recordings, deviation, slow if _is_heard(config) else None)
+    for leads, (_, quality) in zip(slow, assessed, strict=True):
         if quality.grade is not Grade.GOOD:
             leads[~quality.usable] = 0
-    windows = preprocess_whole(deviation, recordings[0].sampling_rate, config)
+    windows = preprocess_whole(slow, config)
     for read, (recording, quality), window in zip(alike, assessed, windows, strict=True):
         if quality.reason is None:
             prepared = Prepared(window[np.newaxis], quality.usable, _AT_0_S, amplitude_known=True)
             yield _waiting(read, recording, quality, prepared)
         else:
             yield _preprocessed(read, recording, quality, config)
+
+
+def _is_heard(config: PreprocessConfig) -> bool:
+    """Whether noise is looked for in just what the encoder is given, up to its baseline."""
+    return (config.sampling_rate, config.band) == (HEARD_HZ, HEARD_BAND)
 
 
 def _prepare(read: _Read, config: PreprocessConfig) -> PreparedRecord | RecordResult:

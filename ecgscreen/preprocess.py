@@ -171,16 +171,15 @@ def _mask(recording: Recording, usable: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return there & usable
 
 
-def preprocess_whole(
+def low_passed(
     deviation: NDArray[np.float32], rate: float, config: PreprocessConfig
 ) -> NDArray[np.float32]:
-    """As `preprocess`, for many recordings in mV of one shape that are no longer than a window.
+    """The first half of the filter: leads without what is fast, at the windows' sampling rate.
 
     Parameters
     ----------
     deviation
-        float32, shape (n_recordings, 12, n_samples): all leads in the order of `LEADS`, less the
-        mean of each lead; zeros in a lead that is not usable.
+        float32, shape (..., n_leads, n_samples): windows, less the mean of each lead.
     rate
         In Hz, one that `takes_rate` allows.
     config
@@ -188,9 +187,27 @@ def preprocess_whole(
 
     Returns
     -------
+    float32, shape (..., n_leads, n), n at most `config.n_samples`.
+    """
+    return resample(deviation, rate, config.sampling_rate, config.band)[..., : config.n_samples]
+
+
+def preprocess_whole(slow: NDArray[np.float32], config: PreprocessConfig) -> NDArray[np.float32]:
+    """As `preprocess`, for many recordings in mV of one shape that are no longer than a window.
+
+    Parameters
+    ----------
+    slow
+        float32, shape (n_recordings, 12, n): what `low_passed` gives of all leads in the order of
+        `LEADS`; zeros in a lead that is not usable.
+    config
+        From the model bundle.
+
+    Returns
+    -------
     float32, shape (n_recordings, 12, config.n_samples); the bits that `preprocess` gives.
     """
-    filtered = _band_passed(deviation, rate, config)
+    filtered = remove_baseline(slow, config.sampling_rate, config.band)
     np.divide(filtered, np.float32(config.millivolts_per_unit), out=filtered)
     np.clip(filtered, -config.clip, config.clip, out=filtered)
     n_filtered = filtered.shape[-1]
@@ -209,7 +226,9 @@ def takes_rate(rate: float) -> bool:
 def _one_window(
     cut: NDArray[np.float32], rate: float, amplitude_known: bool, config: PreprocessConfig
 ) -> NDArray[np.float32]:
-    flat = _band_passed(cut - row_means(cut)[:, np.newaxis], rate, config)
+    # Less the mean: an electrode offset of hundreds of mV would cost the ECG's digits on top of it.
+    slow = low_passed(cut - row_means(cut)[:, np.newaxis], rate, config)
+    flat = remove_baseline(slow, config.sampling_rate, config.band)
     if amplitude_known:
         flat /= np.float32(config.millivolts_per_unit)
     else:
@@ -217,14 +236,6 @@ def _one_window(
         rounding = np.float32(_ROUNDING) * np.abs(cut).max(axis=1, keepdims=True)
         flat = standardise(flat, rounding)
     return np.clip(flat, -config.clip, config.clip, out=flat)
-
-
-def _band_passed(
-    deviation: NDArray[np.float32], rate: float, config: PreprocessConfig
-) -> NDArray[np.float32]:
-    # Less the mean: an electrode offset of hundreds of mV would cost the ECG's digits on top of it.
-    slow = resample(deviation, rate, config.sampling_rate, config.band)[..., : config.n_samples]
-    return remove_baseline(slow, config.sampling_rate, config.band)
 
 
 def standardise(
