@@ -57,13 +57,13 @@ def assess_together(
         float32, shape (n_recordings, 12, n_samples): their finite samples less the mean of each
         lead.
     resampled
-        See `ecgscreen.quality_noise.as_heard`.
+        See `ecgscreen.heard.as_heard`.
     """
     # A file's absurd gain may take squares beyond float32.
     with np.errstate(over="ignore", invalid="ignore"):
         rate = recordings[0].sampling_rate
         faults = lead_faults(deviation, rate, amplitude_known=True, resampled=resampled)
-        marks = lead_remarks(deviation, rate)
+        marks = lead_remarks(deviation, rate, resampled)
         agree = limb_leads_agree(deviation)
         against = run_against(deviation[:, LEADS.index("I")], deviation[:, LEADS.index("V6")])
     assessed = []

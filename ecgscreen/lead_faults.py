@@ -12,8 +12,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.heard import as_heard
 from ecgscreen.quality_mains import MIN_SAMPLING_RATE, without_mains
-from ecgscreen.quality_noise import as_heard, muscle_noise
+from ecgscreen.quality_noise import muscle_noise
 
 FLAT_MV = 0.005
 """A second with no larger range is flat: no more than the resolution of 5 uV that IEC 60601-2-25
@@ -71,7 +72,7 @@ def lead_faults(
     amplitude_known
         Whether the samples are mV.
     resampled
-        See `ecgscreen.quality_noise.as_heard`.
+        See `ecgscreen.heard.as_heard`.
 
     Returns
     -------

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ecgscreen.acquired import acquired_text
 from ecgscreen.assessment import assess, assess_together
 from ecgscreen.found import Found
+from ecgscreen.heard import HEARD_BAND, HEARD_HZ
 from ecgscreen.lead_faults import row_means
 from ecgscreen.limb_leads import MOST_SAMPLES
 from ecgscreen.long_recording import LongRecording, is_announced_long
@@ -25,7 +26,6 @@ from ecgscreen.preprocess import (
     takes_rate,
 )
 from ecgscreen.quality import MIN_DURATION_S, Grade, Quality
-from ecgscreen.quality_noise import HEARD_BAND, HEARD_HZ
 from ecgscreen.readers import read_recording
 from ecgscreen.readers.base import NO_MEMORY
 from ecgscreen.readers.opened import noting

@@ -55,7 +55,7 @@ def baseline_marks(
     Parameters
     ----------
     deviation, sampling_rate
-        As `ecgscreen.quality_remarks.lead_remarks` has them.
+        What `ecgscreen.heard.as_heard` gives of what `ecgscreen.quality_remarks.lead_remarks` has.
 
     Returns
     -------

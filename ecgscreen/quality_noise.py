@@ -14,7 +14,7 @@ both that cost little; the limits are this project's own (docs/quality.md says h
   and unlike a kurtosis it is not decided by a few samples, such as a pacemaker's spikes.
 
 Nothing below 5 Hz counts: wander is taken out before the encoder sees it. Nor does anything above
-40 Hz, so that what is asked is asked of the samples that are left when it is gone (`as_heard`).
+40 Hz, so that samples are looked at that are left when it is gone (see `ecgscreen.heard`).
 """
 
 from __future__ import annotations
@@ -24,11 +24,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ecgscreen.resampling import BandPass, resample
-
-HEARD_HZ, HEARD_BAND = 100.0, BandPass(low_pass_hz=40.0, stop_hz=50.0)
-"""What noise is looked for in, whatever an encoder is given: faults do not depend on a bundle."""
 
 LEAD_FAST_SHARE = 0.4
 """A lead with a larger share between 25 and 40 Hz is noise by itself."""
@@ -50,40 +45,7 @@ MIN_LEADS_TOGETHER = 6
 """Fewer leads are judged one by one only."""
 
 _LOW_HZ, _FAST_HZ, _HIGH_HZ = 5, 25, 40
-_MOST_HZ = 2_000.0
-"""At higher rates the matrix that resamples takes longer to make than all that it spares."""
 _WINDOW_S = 10
-
-
-def as_heard(
-    deviation: NDArray[np.float32],
-    sampling_rate: float,
-    resampled: NDArray[np.float32] | None = None,
-) -> tuple[NDArray[np.float32], float]:
-    """Leads without what is faster than the noise that is looked for, and their sampling rate.
-
-    A fifth of the samples of 500 Hz, for the same shares. Where the rate is `HEARD_HZ` or less, or
-    one for which `resample` has no single matrix, what was given is what there is.
-
-    Parameters
-    ----------
-    deviation
-        float32, shape (n_recordings, n_leads, n_samples): leads' samples less their mean, of at
-        least a second.
-    sampling_rate
-        In Hz.
-    resampled
-        What `resample` gives of them with `HEARD_HZ` and `HEARD_BAND`, where that is at hand.
-
-    Returns
-    -------
-    float32, shape (n_recordings, n_leads, n), and in Hz.
-    """
-    if not HEARD_HZ < sampling_rate <= _MOST_HZ or not float(sampling_rate).is_integer():
-        return deviation, sampling_rate
-    if resampled is None:
-        resampled = resample(deviation, sampling_rate, HEARD_HZ, HEARD_BAND)
-    return resampled, HEARD_HZ
 
 
 def muscle_noise(
@@ -94,7 +56,8 @@ def muscle_noise(
     Parameters
     ----------
     heard, sampling_rate
-        What `as_heard` gives of recordings' finite leads. Under 80 Hz they are not judged.
+        What `ecgscreen.heard.as_heard` gives of recordings' finite leads. Under 80 Hz they are
+        not judged.
     evenness
         float32, shape (n_recordings, n_leads): see above.
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen import quality_mains, quality_pacing
+from ecgscreen.heard import as_heard
 from ecgscreen.quality_baseline import baseline_marks
 from ecgscreen.quality_mains import mains_marks
 from ecgscreen.quality_pacing import pacing_marks
@@ -51,7 +52,11 @@ Marks: TypeAlias = tuple[Noted, ...]
 _MAINS = "mains hum"
 
 
-def lead_remarks(deviation: NDArray[np.float32], sampling_rate: float) -> list[Marks]:
+def lead_remarks(
+    deviation: NDArray[np.float32],
+    sampling_rate: float,
+    resampled: NDArray[np.float32] | None = None,
+) -> list[Marks]:
     """Name what stands in each lead.
 
     Parameters
@@ -61,12 +66,14 @@ def lead_remarks(deviation: NDArray[np.float32], sampling_rate: float) -> list[M
         the mean of their lead; at least a second.
     sampling_rate
         In Hz, of all of them.
+    resampled
+        See `ecgscreen.heard.as_heard`.
 
     Returns
     -------
     A recording's remarks; nearly always none. They do not depend on what else is in the array.
     """
-    wander, steps = baseline_marks(deviation, sampling_rate)
+    wander, steps = baseline_marks(*as_heard(deviation, sampling_rate, resampled))
     marks = {Remark.STEPS: steps, Remark.WANDER: wander}
     if sampling_rate >= quality_mains.MIN_SAMPLING_RATE:
         fifty, sixty = mains_marks(deviation, sampling_rate)

@@ -8,20 +8,16 @@ from numpy.typing import NDArray
 
 from ecgscreen.quality import LeadFault, assess_quality
 from ecgscreen.quality_noise import (
-    HEARD_BAND,
-    HEARD_HZ,
     LEAD_FAST_SHARE,
     LEAST_EVENNESS,
     MIN_LEADS_TOGETHER,
     MIN_QUIET_LEADS,
     QUIET_FAST_SHARE,
     RECORDING_FAST_SHARE,
-    as_heard,
     fast_share,
     muscle_noise,
 )
 from ecgscreen.recording import LEADS, Recording, SkipReason
-from ecgscreen.resampling import resample
 from tests.ecgscreen.test_quality import ecg, faults_of, recording_of
 
 
@@ -145,33 +141,3 @@ def test_recorded_muscle_noise_is_rejected_and_wander_is_not(data_dir: Path) -> 
         assert shares == sorted(shares)
         assert shares[2] >= 0.95
     assert rejected(noised(recordings, wander, -6, Ratio.ALL)) <= 0.02
-
-
-@pytest.mark.parametrize("rate", [250.0, 257.0, 500.0, 1000.0])
-def test_the_share_is_the_same_where_it_is_heard(rate: float) -> None:
-    signal = ecg(rate)
-    noise = bursts(rate, signal.shape[1], 1.0)
-    deviation = (signal + noise * np.linspace(0, 0.5, 12, dtype=np.float32)[:, None])[np.newaxis]
-    deviation -= deviation.mean(axis=-1, keepdims=True)
-    heard, rate_heard = as_heard(deviation, rate)
-    assert (rate_heard, heard.shape) == (100.0, (1, 12, 1000))
-    expected = fast_share(seconds_of(deviation[0], rate), rate)
-    assert expected.min() < 0.1, "a lead without noise"
-    assert expected.max() > 0.4, "and one of much"
-    share = fast_share(seconds_of(heard[0], rate_heard), rate_heard)
-    assert share == pytest.approx(expected, abs=0.002)
-
-
-@pytest.mark.parametrize("rate", [80.0, 100.0, 257.5, 2048.0])
-def test_at_other_rates_it_is_looked_for_in_what_there_is(rate: float) -> None:
-    deviation = np.zeros((1, 1, round(5 * rate)), np.float32)
-    heard, rate_heard = as_heard(deviation, rate, resampled=np.ones((1, 1, 500), np.float32))
-    assert heard is deviation
-    assert rate_heard == rate
-
-
-def test_what_is_resampled_already_is_not_resampled_again() -> None:
-    deviation = (ecg(500.0) + bursts(500.0, 5000, 0.1))[np.newaxis]
-    resampled = resample(deviation, 500.0, HEARD_HZ, HEARD_BAND)
-    assert as_heard(deviation, 500.0, resampled)[0] is resampled
-    assert (as_heard(deviation, 500.0)[0] == resampled).all()
