@@ -108,7 +108,9 @@ def moves(recording: Recording) -> NDArray[np.float32]:
     analysis, synthesis = quality_baseline._slow_waves(
         recording.signal.shape[1], recording.sampling_rate
     )
-    slow: NDArray[np.float32] = np.matmul(recording.signal @ analysis, synthesis, dtype=np.float32)
+    slow: NDArray[np.float32] = np.matmul(
+        recording.signal @ analysis, synthesis.T, dtype=np.float32
+    )
     moved: NDArray[np.float32] = np.ptp(slow, axis=1)
     return moved
 
