@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.acquired import acquired_text
-from ecgscreen.assessment import assess
+from ecgscreen.alike import MOST_TOGETHER, is_plain, prepare_alike, prepare_alone
 from ecgscreen.found import Found
-from ecgscreen.preprocess import Prepared, PreprocessConfig, preprocess, window_starts
+from ecgscreen.preprocess import Prepared, PreprocessConfig, window_starts
 from ecgscreen.quality import LeadFault, Quality, Remark
 from ecgscreen.readers.base import NO_MEMORY, reason_of
 from ecgscreen.readers.opened import noting
@@ -175,18 +175,32 @@ class LongPreparation:
         whole = opened.whole
         n_window = _n_window(opened, self._config)
         signal = opened.read(starts[0], starts[-1] + n_window)
+        firsts = [start - starts[0] for start in starts]
+        cuts = [np.ascontiguousarray(signal[:, first : first + n_window]) for first in firsts]
+        windows = [replace(whole, signal=cut) for cut in cuts]
         prepared = []
-        for start in starts:
-            first = start - starts[0]
-            cut = np.ascontiguousarray(signal[:, first : first + n_window])
-            window, quality = assess(replace(whole, signal=cut))
+        for start, (window, quality, one) in zip(
+            starts, _prepare_windows(windows, self._config), strict=True
+        ):
             self._tally.count(quality, window)
-            if quality.reason is None:
-                one = preprocess(window, quality.usable, self._config)
+            if isinstance(one, Prepared):
                 start_s = np.array([start / whole.sampling_rate], np.float32)
                 prepared.append(replace(one, starts_s=start_s))
                 self._quality.append(quality.summary)
+            elif quality.reason is None:  # what is wrong is wrong with the whole recording
+                raise RecordingError(one.reason, one.detail)
         return prepared
+
+
+def _prepare_windows(
+    windows: list[Recording], config: PreprocessConfig
+) -> Iterator[tuple[Recording, Quality, Prepared | SkippedRecording]]:
+    if not is_plain(windows[0], config):
+        yield from (prepare_alone(window, config) for window in windows)
+        return
+    n_together = max(1, MOST_TOGETHER // windows[0].signal.size)
+    for begin in range(0, len(windows), n_together):
+        yield from prepare_alike(windows[begin : begin + n_together], config)
 
 
 class _Tally:

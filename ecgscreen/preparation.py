@@ -11,35 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgscreen.acquired import acquired_text
-from ecgscreen.assessment import assess, assess_together
+from ecgscreen.alike import MOST_TOGETHER, is_plain, prepare_alike, prepare_alone, same_shape
 from ecgscreen.found import Found
-from ecgscreen.heard import HEARD_BAND, HEARD_HZ
-from ecgscreen.lead_faults import row_means
-from ecgscreen.limb_leads import MOST_SAMPLES
 from ecgscreen.long_recording import LongRecording, is_announced_long
-from ecgscreen.preprocess import (
-    Prepared,
-    PreprocessConfig,
-    low_passed,
-    preprocess,
-    preprocess_whole,
-    takes_rate,
-)
-from ecgscreen.quality import MIN_DURATION_S, Grade, Quality
+from ecgscreen.preprocess import Prepared, PreprocessConfig
+from ecgscreen.quality import Quality
 from ecgscreen.readers import read_recording
 from ecgscreen.readers.base import NO_MEMORY
 from ecgscreen.readers.opened import noting
-from ecgscreen.recording import LEADS, Recording, RecordingError, SkippedRecording, SkipReason
+from ecgscreen.recording import LEADS, Recording, SkippedRecording, SkipReason
 from ecgscreen.results import RecordResult, Status, not_scored, record_id_of
 from ecgscreen.scoring import LONG_S
 from ecgscreen.stamp import FileStamp
 
-_TOGETHER = 600_000
-"""Samples of recordings that are prepared as one array: of more, what numpy takes for a call is
-hardly less for each, and caches hold less of them."""
-
-_AT_0_S = np.zeros(1, np.float32)
-_AT_0_S.flags.writeable = False
 _UNUSABLE = frozenset({SkipReason.TOO_SHORT, SkipReason.NO_USABLE_LEAD})
 
 
@@ -126,12 +110,12 @@ def prepare_recordings(
     alike: list[_Read] = []
     for one in found:
         read = one if isinstance(one, RecordResult) else _read(one, config)
-        if isinstance(read, _Read) and _is_plain(read.recording, config):
-            if alike and not _same_shape(alike[0].recording, read.recording):
+        if isinstance(read, _Read) and is_plain(read.recording, config):
+            if alike and not same_shape(alike[0].recording, read.recording):
                 yield from _prepare_together(alike, config)
                 alike = []
             alike.append(read)
-            if (len(alike) + 1) * read.recording.signal.size > _TOGETHER:
+            if (len(alike) + 1) * read.recording.signal.size > MOST_TOGETHER:
                 yield from _prepare_together(alike, config)
                 alike = []
             continue
@@ -182,77 +166,32 @@ def _read_file(found: Found, config: PreprocessConfig) -> _Read | LongRecording 
     return _Read(found.name, recording, files, opened.sha256)
 
 
-def _is_plain(recording: Recording, config: PreprocessConfig) -> bool:
-    """Whether it is what most are: twelve leads in mV of one window or less."""
-    n_samples = recording.signal.shape[1]
-    return (
-        recording.lead_names == LEADS
-        and recording.amplitude_known
-        and n_samples <= min(MOST_SAMPLES, round(config.window_s * recording.sampling_rate))
-        and recording.duration_s >= MIN_DURATION_S
-        and takes_rate(recording.sampling_rate)
-    )
-
-
-def _same_shape(one: Recording, other: Recording) -> bool:
-    return one.sampling_rate == other.sampling_rate and one.signal.shape == other.signal.shape
-
-
 def _prepare_together(
     alike: list[_Read], config: PreprocessConfig
 ) -> Iterator[PreparedRecord | RecordResult]:
-    """Prepare recordings for which `_is_plain` holds, all of one shape."""
+    """Prepare recordings for which `is_plain` holds, all of one shape."""
     if not alike:
         return
-    recordings = [read.recording for read in alike]
-    deviation = np.stack([recording.signal for recording in recordings])
-    with np.errstate(over="ignore", invalid="ignore"):
-        deviation -= row_means(deviation)[..., np.newaxis]
-        if not np.isfinite(np.vecdot(deviation, deviation)).all():
-            # Samples that are missing, or so large that sums of them are: looked at one by one.
-            yield from (_prepare(read, config) for read in alike)
-            return
-        slow = low_passed(deviation, recordings[0].sampling_rate, config)
-    assessed = assess_together(recordings, deviation, slow if _is_heard(config) else None)
-    for leads, (_, quality) in zip(slow, assessed, strict=True):
-        if quality.grade is not Grade.GOOD:
-            leads[~quality.usable] = 0
-    windows = preprocess_whole(slow, config)
-    for read, (recording, quality), window in zip(alike, assessed, windows, strict=True):
-        if quality.reason is None:
-            prepared = Prepared(window[np.newaxis], quality.usable, _AT_0_S, amplitude_known=True)
-            yield _waiting(read, recording, quality, prepared)
-        else:
-            yield _preprocessed(read, recording, quality, config)
-
-
-def _is_heard(config: PreprocessConfig) -> bool:
-    """Whether noise is looked for in just what the encoder is given, up to its baseline."""
-    return (config.sampling_rate, config.band) == (HEARD_HZ, HEARD_BAND)
+    prepared = prepare_alike([read.recording for read in alike], config)
+    for read, (recording, quality, windows) in zip(alike, prepared, strict=True):
+        yield _assessed(read, recording, quality, windows)
 
 
 def _prepare(read: _Read, config: PreprocessConfig) -> PreparedRecord | RecordResult:
     try:
-        return _preprocessed(read, *assess(read.recording), config)
+        return _assessed(read, *prepare_alone(read.recording, config))
     except MemoryError:  # a limit of this process, or of the machine
         problem = SkippedRecording(read.recording.path, SkipReason.TOO_LARGE, NO_MEMORY)
         return _skipped(read.name, problem, read.files)
 
 
-def _preprocessed(
-    read: _Read, recording: Recording, quality: Quality, config: PreprocessConfig
+def _assessed(
+    read: _Read, recording: Recording, quality: Quality, prepared: Prepared | SkippedRecording
 ) -> PreparedRecord | RecordResult:
-    if quality.reason is not None:
-        problem = SkippedRecording(recording.path, quality.reason, quality.detail)
-    else:
-        try:
-            prepared = preprocess(recording, quality.usable, config)
-        except RecordingError as error:
-            problem = SkippedRecording(recording.path, error.reason, error.detail)
-        else:
-            return _waiting(read, recording, quality, prepared)
+    if isinstance(prepared, Prepared):
+        return _waiting(read, recording, quality, prepared)
     return replace(
-        _skipped(read.name, problem, read.files),
+        _skipped(read.name, prepared, read.files),
         quality=quality.summary,
         sampling_rate=recording.sampling_rate,
         duration_s=recording.duration_s,

@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgscreen.heard import as_heard
 from ecgscreen.lead_faults import LeadFault, lead_faults, row_means
 from ecgscreen.quality_remarks import Marks, Noted, Remark, lead_remarks
 from ecgscreen.recording import LEADS, Recording, SkipReason
@@ -114,7 +115,9 @@ def assess_quality(recording: Recording) -> Quality:
             SkipReason.TOO_SHORT,
             f"{recording.duration_s:.3g} s, expected at least {MIN_DURATION_S:g} s",
         )
-    return quality_of(recording.lead_names, tuple(_faults(recording)), _marks(recording))
+    is_short = recording.signal.size <= _BLOCK_SAMPLES and recording.duration_s <= _PIECE_S
+    faults, marks = _of_short(recording) if is_short else (_faults(recording), _marks(recording))
+    return quality_of(recording.lead_names, tuple(faults), marks)
 
 
 @lru_cache(maxsize=1024)
@@ -191,6 +194,32 @@ def _faultless() -> Quality:
 _FAULTLESS = _faultless()
 
 
+def _of_short(recording: Recording) -> tuple[list[LeadFault | None], Marks]:
+    """`_faults` and `_marks`, from one and the same array."""
+    signal, rate = recording.signal, recording.sampling_rate
+    finite = np.logical_and.reduce(np.isfinite(signal), axis=1)
+    rows = np.flatnonzero(finite).tolist()
+    faults: list[LeadFault | None] = [LeadFault.NON_FINITE] * len(signal)
+    if not rows:
+        return faults, ()
+    chosen = signal if finite.all() else signal[finite]
+    noted: Marks = ()
+    # A file's absurd gain may take squares beyond float32: infinite is large enough here.
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviation = (chosen - row_means(chosen)[:, np.newaxis])[np.newaxis]
+        resampled, _ = as_heard(deviation, rate)
+        (found,) = lead_faults(
+            deviation, rate, amplitude_known=recording.amplitude_known, resampled=resampled
+        )
+        if recording.amplitude_known:
+            (noted,) = lead_remarks(deviation, rate, resampled)
+    for row, fault in zip(rows, found, strict=True):
+        faults[row] = fault
+    return faults, tuple(
+        Noted(one.remark, tuple(rows[number] for number in one.rows)) for one in noted
+    )
+
+
 def _faults(recording: Recording) -> Iterator[LeadFault | None]:
     """One fault (or None) a row of the signal."""
     signal = recording.signal
@@ -201,8 +230,7 @@ def _faults(recording: Recording) -> Iterator[LeadFault | None]:
         finite = np.logical_and.reduce(np.isfinite(rows), axis=1)
         rows = rows if finite.all() else rows[finite]
         faults: Iterator[LeadFault | None] = iter(())
-        # A file's absurd gain may take squares beyond float32: infinite is large enough here.
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # as in `_of_short`
             if len(rows):
                 deviation = rows - row_means(rows)[:, np.newaxis]
                 (found,) = lead_faults(
@@ -228,7 +256,7 @@ def _marks(recording: Recording) -> Marks:
         if piece.shape[1] < MIN_DURATION_S * recording.sampling_rate:
             continue
         rows = np.flatnonzero(np.logical_and.reduce(np.isfinite(piece), axis=1))
-        with np.errstate(over="ignore", invalid="ignore"):  # as in `_faults`
+        with np.errstate(over="ignore", invalid="ignore"):  # as in `_of_short`
             deviation = piece[rows] - row_means(piece[rows])[:, np.newaxis]
             (marks,) = lead_remarks(deviation[np.newaxis], recording.sampling_rate)
         for noted in marks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 
 from ecgscreen import long_recording
+from ecgscreen.alike import prepare_alone
 from ecgscreen.found import Found
 from ecgscreen.long_recording import LongPreparation, LongRecording, is_announced_long
-from ecgscreen.preprocess import PreprocessConfig, preprocess
+from ecgscreen.preprocess import Prepared, PreprocessConfig, preprocess
 from ecgscreen.readers import pieces as pieces_module
 from ecgscreen.readers import read_recording
 from ecgscreen.readers.pieces import Pieces, announced_duration_s, in_memory, open_pieces
@@ -83,6 +85,39 @@ def test_pieces_make_no_difference_to_windows(
     found = [windows for windows, _ in preparation.pieces()]
     assert [len(windows) for windows in found] == [4, 4, 4, 3]
     assert np.array_equal(np.concatenate(found), expected.windows)
+
+
+@pytest.mark.parametrize("rate", [100.0, 500.0])
+def test_each_window_is_what_it_is_as_a_recording(rate: float, tmp_path: Path) -> None:
+    """Twelve leads are prepared together; noise, gaps, wander and a window without a lead too."""
+    heart = simulate(SimulationSettings(Rhythm.SINUS, sampling_rate=rate)).recording.signal
+    n = heart.shape[1]
+    signal = np.concatenate([heart] * N_WINDOWS, axis=1)
+    rng = np.random.default_rng(4)
+    signal[3, 2 * n : 4 * n] += rng.normal(0, 2, 2 * n).astype(np.float32)
+    signal[:, 5 * n : 6 * n] = 0
+    signal[7, 8 * n + 9] = np.nan
+    signal[1, 9 * n : 10 * n] += 3 * np.sin(np.arange(n) / n * 12, dtype=np.float32)
+    path = write_wfdb(Recording(HEART.path, signal, rate, LEADS), tmp_path, "long")
+    whole = read_recording(path)
+    assert isinstance(whole, Recording)
+    preparation = LongPreparation(long_at(path))
+    ((windows, masks),) = preparation.pieces()
+    alone = [
+        prepare_alone(
+            replace(whole, signal=np.ascontiguousarray(whole.signal[:, a : a + n])), CONFIG
+        )
+        for a in range(0, n * N_WINDOWS, n)
+    ]
+    prepared = [one for _, _, one in alone if isinstance(one, Prepared)]
+    assert len(prepared) == N_WINDOWS - 1
+    assert np.array_equal(windows, np.concatenate([one.windows for one in prepared]))
+    assert np.array_equal(masks, np.stack([one.lead_mask for one in prepared]))
+    preparation.add(np.ones((len(windows), 4), np.float32))
+    row = preparation.finish(NOTHING)
+    summaries = [quality.summary for _, quality, _ in alone if quality.reason is None]
+    assert row.window_quality == tuple(summaries)
+    assert len(set(summaries)) >= 4
 
 
 def test_the_row_has_every_window_and_when_it_begins(long_file: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ecgscreen import quality as quality_module
 from ecgscreen.quality import Grade, LeadFault, assess_quality
 from ecgscreen.readers import read_recording
 from ecgscreen.recording import LEADS, Recording, SkipReason
@@ -191,3 +192,26 @@ def test_real_recordings_are_never_unusable(data_dir: Path, folder: str) -> None
         grades.append(assess_quality(recording).grade)
     assert Grade.UNUSABLE not in grades
     assert grades.count(Grade.GOOD) > 0.95 * len(grades)
+
+
+@pytest.mark.parametrize("rate", [100.0, 500.0])
+@pytest.mark.parametrize("amplitude_known", [True, False])
+def test_a_short_recording_is_judged_as_a_piece_of_a_long_one(
+    rate: float, amplitude_known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(5)
+    signals = [ecg(rate, 20.0, seed) for seed in range(5)]
+    n = signals[0].shape[1]
+    signals[1][2] += rng.standard_normal(n, np.float32)
+    signals[1][[0, 7], 300] = np.nan
+    signals[2][4:6] += np.linspace(0, 3, n, dtype=np.float32)
+    signals[3][:] = np.nan
+    signals[4][3] *= np.float32(1e20)
+    recordings = [recording_of(signal, rate, LEADS, amplitude_known) for signal in signals]
+    short = [assess_quality(recording) for recording in recordings]
+    monkeypatch.setattr(quality_module, "_BLOCK_SAMPLES", 3 * n)
+    for recording, quality in zip(recordings, short, strict=True):
+        piece = assess_quality(recording)
+        assert (piece.summary, piece.detail) == (quality.summary, quality.detail)
+        assert piece.usable.tolist() == quality.usable.tolist()
+    assert len({quality.summary for quality in short}) == (5 if amplitude_known else 4)
