@@ -58,7 +58,8 @@ def table(out: Path) -> str:
             labelled = _interval(figures["macro_auc_labelled"], figures["macro_auc_labelled_ci"])
             labelled += f", n = {figures['n_labelled']}"
         points = " | ".join(
-            f"{figures[key]:.3f}" for key in ("accuracy", "precision", "recall", "f1")
+            "" if figures[key] is None else f"{figures[key]:.3f}"
+            for key in ("accuracy", "precision", "recall", "f1")
         )
         lines.append(
             f"| {task} | {figures['n']} | {figures['n_classes']} | "
