@@ -2,7 +2,7 @@
 
 ``python -m bench.scan`` prints a Markdown table of ratios, each with what it is to be at least
 (or at most, where "<=" stands). What is compared is measured in turns, and the medians are taken.
-It takes some minutes, and means little while the machine does something else; `--small` only
+It takes ten minutes, and means little while the machine does something else; `--small` only
 shows that everything runs. Everything is on files in the page cache, and on all cores.
 """
 
@@ -50,7 +50,7 @@ class Size:
     rounds: int
 
 
-FULL = Size(slow=20_000, fast=5_000, plain=1_000, windows=4_096, embeddings=1_000_000, rounds=3)
+FULL = Size(slow=20_000, fast=5_000, plain=1_000, windows=4_096, embeddings=1_000_000, rounds=5)
 SMALL = Size(slow=40, fast=20, plain=16, windows=32, embeddings=2_000, rounds=1)
 
 
