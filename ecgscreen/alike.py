@@ -66,11 +66,12 @@ def prepare_alike(
     rate = recordings[0].sampling_rate
     with np.errstate(over="ignore", invalid="ignore"):
         deviation -= row_means(deviation)[..., np.newaxis]
-        if not np.isfinite(np.vecdot(deviation, deviation)).all():
-            # Samples that are missing, or so large that sums of them are: looked at one by one.
-            yield from (prepare_alone(recording, config) for recording in recordings)
-            return
-        slow = low_passed(deviation, rate, config)
+        is_finite = np.isfinite(np.vecdot(deviation, deviation)).all()
+        slow = low_passed(deviation, rate, config) if is_finite else None
+    if slow is None:
+        # Samples that are missing, or so large that sums of them are: looked at one by one.
+        yield from (prepare_alone(recording, config) for recording in recordings)
+        return
     assessed = assess_together(recordings, deviation, slow if _is_heard(config) else None)
     for leads, (_, quality) in zip(slow, assessed, strict=True):
         if quality.grade is not Grade.GOOD:

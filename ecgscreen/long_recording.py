@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,13 +176,13 @@ class LongPreparation:
         whole = opened.whole
         n_window = _n_window(opened, self._config)
         signal = opened.read(starts[0], starts[-1] + n_window)
-        firsts = [start - starts[0] for start in starts]
-        cuts = [np.ascontiguousarray(signal[:, first : first + n_window]) for first in firsts]
-        windows = [replace(whole, signal=cut) for cut in cuts]
+        firsts = (start - starts[0] for start in starts)
+        cuts = (np.ascontiguousarray(signal[:, first : first + n_window]) for first in firsts)
+        windows = (replace(whole, signal=cut) for cut in cuts)
+        n_together = max(1, MOST_TOGETHER // (len(signal) * n_window))
+        outcomes = _prepare_windows(windows, n_together, self._config)
         prepared = []
-        for start, (window, quality, one) in zip(
-            starts, _prepare_windows(windows, self._config), strict=True
-        ):
+        for start, (window, quality, one) in zip(starts, outcomes, strict=True):
             self._tally.count(quality, window)
             if isinstance(one, Prepared):
                 start_s = np.array([start / whole.sampling_rate], np.float32)
@@ -193,14 +194,13 @@ class LongPreparation:
 
 
 def _prepare_windows(
-    windows: list[Recording], config: PreprocessConfig
+    windows: Iterator[Recording], n_together: int, config: PreprocessConfig
 ) -> Iterator[tuple[Recording, Quality, Prepared | SkippedRecording]]:
-    if not is_plain(windows[0], config):
-        yield from (prepare_alone(window, config) for window in windows)
-        return
-    n_together = max(1, MOST_TOGETHER // windows[0].signal.size)
-    for begin in range(0, len(windows), n_together):
-        yield from prepare_alike(windows[begin : begin + n_together], config)
+    while some := list(islice(windows, n_together)):
+        if is_plain(some[0], config):
+            yield from prepare_alike(some, config)
+        else:
+            yield from (prepare_alone(window, config) for window in some)
 
 
 class _Tally:
