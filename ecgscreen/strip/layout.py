@@ -6,7 +6,7 @@ standardisation of the electrocardiogram, part I (Kligfield et al., Circulation 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -114,21 +114,33 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class _Cell:
-    """A lead, or a quarter of the rhythm strip: samples (None: not recorded) from `first` on."""
+    """A lead, or a quarter of the rhythm strip: samples (None: not recorded) from `first` on.
+
+    Its name stands above the first `n_named` of them.
+    """
 
     lead: str
     first: int
     samples: NDArray[np.float32] | None
+    n_named: int
 
     @cached_property
     def extremes(self) -> tuple[np.float32, np.float32]:
         """The lowest and the highest sample; zero where none is valid."""
-        samples = self.samples
-        if samples is not None and np.isnan(samples).any():
-            samples = samples[~np.isnan(samples)]
-        if samples is None or not len(samples):
-            return np.float32(0), np.float32(0)
-        return samples.min(), samples.max()
+        return _extremes(self.samples)
+
+    @cached_property
+    def highest_named(self) -> np.float32:
+        """The highest sample beneath the name; zero where none is valid."""
+        return _extremes(None if self.samples is None else self.samples[: self.n_named])[1]
+
+
+def _extremes(samples: NDArray[np.float32] | None) -> tuple[np.float32, np.float32]:
+    if samples is None or not len(samples):
+        return np.float32(0), np.float32(0)
+    # What is not valid, NaN, is passed over, unless all is.
+    lowest, highest = np.fmin.reduce(samples), np.fmax.reduce(samples)
+    return (np.float32(0), np.float32(0)) if np.isnan(lowest) else (lowest, highest)
 
 
 def lay_out(segment: Segment) -> Layout:
@@ -147,14 +159,14 @@ def lay_out(segment: Segment) -> Layout:
     gains = GAINS if segment.amplitude_known else (_gain_of_unknown(segment),)
     for gain in gains:
         scale = gain * MM
-        baselines, height = _heights(rows, scale, segment.sampling_rate)
+        baselines, height = _heights(rows, scale)
         if height <= LARGEST_HEIGHT:
             break
     cut_off = height > LARGEST_HEIGHT
     if cut_off:
         limit = _CUT_OFF / scale
         rows = [[_limited(cell, limit) for cell in row] for row in rows]
-        baselines, height = _heights(rows, scale, segment.sampling_rate)
+        baselines, height = _heights(rows, scale)
     per_sample = SPEED * MM / segment.sampling_rate
     n_column = segment.n_samples / len(ROWS[0])
     traces = []
@@ -162,9 +174,9 @@ def lay_out(segment: Segment) -> Layout:
         for column, cell in enumerate(row):
             left = LEFT + column * n_column * per_sample
             right = left + n_column * per_sample
-            traces.append(_trace([cell], left, right, baseline, scale, segment.sampling_rate))
+            traces.append(_trace([cell], left, right, baseline, scale, per_sample))
     right = LEFT + segment.n_samples * per_sample
-    traces.append(_trace(rows[-1], LEFT, right, baselines[-1], scale, segment.sampling_rate))
+    traces.append(_trace(rows[-1], LEFT, right, baselines[-1], scale, per_sample))
     return Layout(
         segment=segment,
         gain=gain if segment.amplitude_known else None,
@@ -208,10 +220,12 @@ def _rows(segment: Segment) -> list[list[_Cell]]:
     rhythm = next((lead for lead in RHYTHM_LEADS if lead in segment.leads), None)
     rhythm = rhythm or next(iter(segment.leads))
 
+    n_named = max(1, round(_NAME_S * segment.sampling_rate))
+
     def cell(lead: str, column: int) -> _Cell:
         first, end = edges[column], edges[column + 1]
         samples = segment.leads.get(lead)
-        return _Cell(lead, first, None if samples is None else samples[first:end])
+        return _Cell(lead, first, None if samples is None else samples[first:end], n_named)
 
     rows = [[cell(lead, column) for column, lead in enumerate(row)] for row in ROWS]
     return [*rows, [cell(rhythm, column) for column in range(n_columns)]]
@@ -222,12 +236,10 @@ def _gain_of_unknown(segment: Segment) -> float:
     return _HIGHEST_UNKNOWN / MM / largest if largest > 0 else 1.0
 
 
-def _heights(
-    rows: list[list[_Cell]], scale: float, sampling_rate: float
-) -> tuple[tuple[int, ...], int]:
+def _heights(rows: list[list[_Cell]], scale: float) -> tuple[tuple[int, ...], int]:
     """Return the baselines of the rows and the height of the paper."""
-    above = [[_above(cell, scale, sampling_rate) for cell in row] for row in rows]
-    below = [[max(_reach(cell, -scale), 0.0) for cell in row] for row in rows]
+    above = [[_above(cell, scale) for cell in row] for row in rows]
+    below = [[max(-_up(cell.extremes[0], scale), 0.0) for cell in row] for row in rows]
     baselines = [_up_to_square(TOP + max(*above[0], _ROW_ABOVE))]
     for upper, lower in zip(below[:-1], above[1:], strict=True):
         # Column by column: a deep V2 needs room only above what stands below it.
@@ -237,24 +249,20 @@ def _heights(
     return tuple(baselines), _up_to_square(bottom)
 
 
-def _above(cell: _Cell, scale: float, sampling_rate: float) -> float:
-    name_top = _name_above(cell, scale, sampling_rate) + NAME_SIZE
-    return max(_reach(cell, scale), name_top)
+def _above(cell: _Cell, scale: float) -> float:
+    return max(_up(cell.extremes[1], scale), _name_above(cell, scale) + NAME_SIZE)
 
 
-def _name_above(cell: _Cell, scale: float, sampling_rate: float) -> float:
+def _name_above(cell: _Cell, scale: float) -> float:
     """How far above the baseline the name of a lead stands, clear of the trace beneath it."""
     if cell.samples is None:
         return NAME_ABOVE
-    beneath = cell.samples[: max(1, round(_NAME_S * sampling_rate))]
-    reach = _reach(_Cell(cell.lead, cell.first, beneath), scale)
-    return max(NAME_ABOVE, reach + _NAME_CLEARANCE)
+    return max(NAME_ABOVE, _up(cell.highest_named, scale) + _NAME_CLEARANCE)
 
 
-def _reach(cell: _Cell, scale: float) -> float:
-    """How far a trace reaches above its baseline, below it with a negative scale."""
-    lowest, highest = cell.extremes
-    return float((lowest if scale < 0 else highest) * np.float32(scale))
+def _up(sample: np.float32, scale: float) -> float:
+    """How far above its baseline a sample is drawn."""
+    return float(sample * np.float32(scale))
 
 
 def _extent(samples: NDArray[np.float32]) -> float:
@@ -263,7 +271,7 @@ def _extent(samples: NDArray[np.float32]) -> float:
 
 def _limited(cell: _Cell, limit: float) -> _Cell:
     samples = None if cell.samples is None else np.clip(cell.samples, -limit, limit)
-    return _Cell(cell.lead, cell.first, samples)
+    return replace(cell, samples=samples)
 
 
 def _trace(
@@ -272,16 +280,16 @@ def _trace(
     right: float,
     baseline: int,
     scale: float,
-    sampling_rate: float,
+    per_sample: float,
 ) -> Trace:
     first = cells[0]
-    name_y = baseline - _name_above(first, scale, sampling_rate)
+    name_y = baseline - _name_above(first, scale)
     parts = [cell.samples for cell in cells if cell.samples is not None]
     if not parts:
         return Trace(first.lead, np.empty(0), None, left, right, baseline, name_y)
     samples = np.concatenate(parts).astype(np.float64)
     places = first.first + np.arange(len(samples), dtype=np.float64)
-    x = LEFT + places * (SPEED * MM / sampling_rate)
+    x = LEFT + places * per_sample
     return Trace(first.lead, x, baseline - samples * scale, left, right, baseline, name_y)
 
 

@@ -14,8 +14,9 @@ from PIL import Image
 from ecgscreen.recording import LEADS, Recording
 from ecgscreen.simulate import Rhythm, SimulationSettings, simulate
 from ecgscreen.strip import PAPER_DEFINITION, cut_segment, draw_png, draw_strip, png, terminal_strip
+from ecgscreen.strip.knots import TOLERANCE
 from ecgscreen.strip.layout import LARGEST_HEIGHT, MM, Layout, lay_out
-from ecgscreen.strip.paths import TOLERANCE, short_paths
+from ecgscreen.strip.paths import short_paths
 from ecgscreen.strip.png import PIXELS_A_MM
 from ecgscreen.strip.words import STRIP_WORDS
 
