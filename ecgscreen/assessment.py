@@ -67,18 +67,21 @@ def assess_together(
         agree = limb_leads_agree(deviation)
         against = run_against(deviation[:, LEADS.index("I")], deviation[:, LEADS.index("V6")])
     assessed = []
-    for recording, found, noted, is_plain in zip(
-        recordings, faults, marks, (agree & ~against).tolist(), strict=True
+    for recording, found, noted, agrees, is_against in zip(
+        recordings, faults, marks, agree.tolist(), against.tolist(), strict=True
     ):
         quality = quality_of(LEADS, tuple(found), noted)
-        settled = is_plain or quality.reason is not None
-        assessed.append((recording if settled else _checked(recording, quality), quality))
+        if quality.reason is None and (is_against or not agrees):
+            assessed.append((_checked(recording, quality, agrees=agrees), quality))
+        else:
+            assessed.append((recording, quality))
     return assessed
 
 
-def _checked(recording: Recording, quality: Quality) -> Recording:
+def _checked(recording: Recording, quality: Quality, *, agrees: bool = False) -> Recording:
+    """The recording with what its limb leads tell; `agrees` if they are known not to contradict."""
     # Leads that contradict each other are told already, and tell nothing of the electrodes.
-    note = limb_lead_note(recording, quality.usable)
+    note = None if agrees else limb_lead_note(recording, quality.usable)
     return _noted(recording, note or arm_reversal_note(recording, quality.usable))
 
 
