@@ -76,10 +76,11 @@ def muscle_noise(
     if even.any():
         share[even] = fast_share(seconds[even], sampling_rate)
     noisy = share > LEAD_FAST_SHARE
-    for recording in np.flatnonzero(_may_be_together(share, evenness)):
-        others = (evenness[recording] > 0) & ~even[recording]
-        if others.any():
-            share[recording, others] = fast_share(seconds[recording, others], sampling_rate)
+    may_be = _may_be_together(share, evenness)
+    others = may_be[:, np.newaxis] & (evenness > 0) & ~even
+    if others.any():
+        share[others] = fast_share(seconds[others], sampling_rate)
+    for recording in may_be.nonzero()[0]:
         noisy[recording] |= _together(share[recording], evenness[recording])
     return noisy
 
@@ -92,9 +93,9 @@ def _may_be_together(
     A median lies above what half of the leads lie above. Leads that do not change at all (of an
     evenness of 0) have no share in it.
     """
-    n_leads = np.count_nonzero(evenness > 0, axis=1)
-    n_even = np.count_nonzero(evenness > LEAST_EVENNESS, axis=1)
-    n_fast = np.count_nonzero(share > RECORDING_FAST_SHARE, axis=1) + n_leads - n_even
+    n_leads = (evenness > 0).sum(axis=1)
+    n_even = (evenness > LEAST_EVENNESS).sum(axis=1)
+    n_fast = (share > RECORDING_FAST_SHARE).sum(axis=1) + n_leads - n_even
     many = n_leads >= MIN_LEADS_TOGETHER
     may_be: NDArray[np.bool_] = many & (2 * n_even >= n_leads) & (2 * n_fast >= n_leads)
     return may_be
