@@ -20,7 +20,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 WANDER_MV = 0.7
@@ -126,7 +125,13 @@ def _jumps(rows: NDArray[np.float32], sampling_rate: float) -> NDArray[np.float3
     bins = rows[:, : n_bins * n_bin : n_bin].copy()
     for sample in range(1, n_bin):
         bins += rows[:, sample : n_bins * n_bin : n_bin]
-    of_window = sliding_window_view(bins, _MEDIAN_BINS, axis=-1)[:, ::_STRIDE]
+    # As `sliding_window_view`, which takes as long as all the rest here.
+    of_window: NDArray[np.float32] = np.ndarray(
+        (len(bins), (n_bins - _MEDIAN_BINS) // _STRIDE + 1, _MEDIAN_BINS),
+        np.float32,
+        bins,
+        strides=(bins.strides[0], _STRIDE * bins.itemsize, bins.itemsize),
+    )
     middle = _MEDIAN_BINS // 2
     baseline = np.partition(of_window, middle, axis=-1)[:, np.newaxis, :, middle]
     # A product for each row by itself, so that its rounding does not depend on the others.
