@@ -101,10 +101,10 @@ def lead_faults(
     # NaN, where the mean itself was beyond float32, is not "at most" either.
     out_of_range = ~(ranges.max(axis=0) <= LARGEST_NUMBER)
     if amplitude_known:
-        n_beyond = np.count_nonzero(ranges[:n_seconds] > LARGEST_RANGE_MV, axis=0)
+        n_beyond = (ranges[:n_seconds] > LARGEST_RANGE_MV).sum(axis=0)
         out_of_range |= n_beyond >= _OUT_OF_RANGE_SHARE * n_seconds
     flat_range = FLAT_MV if amplitude_known else 0.0
-    n_flat = np.count_nonzero(ranges[:n_seconds] <= flat_range, axis=0)
+    n_flat = (ranges[:n_seconds] <= flat_range).sum(axis=0)
     heard, rate_heard = as_heard(deviation, sampling_rate, resampled)
     masks = {
         LeadFault.FLAT: n_flat >= _FLAT_SHARE * n_seconds,
@@ -171,11 +171,11 @@ def _is_clipped(
     clipped = np.zeros(deviation.shape[:-1], np.bool_)
     for rail, extremes in ((high, highs), (low, lows)):
         # Recorders hold the last value to fill a recording up: one place, not several.
-        n_places = np.count_nonzero(extremes[:n_seconds] == rail, axis=0)
+        n_places = (extremes[:n_seconds] == rail).sum(axis=0)
         suspect = (n_places >= _CLIPPED_SECONDS) & (np.abs(rail) >= far)
         if suspect.any():  # hardly ever is there a row to look at sample by sample
             at_rail = deviation[suspect] == rail[suspect][:, np.newaxis]
-            n_stuck = np.count_nonzero(at_rail, axis=-1)
+            n_stuck = at_rail.sum(axis=-1)
             clipped[suspect] |= n_stuck >= _CLIPPED_SHARE * deviation.shape[-1]
     return clipped
 

@@ -77,8 +77,8 @@ def pacing_marks(deviation: NDArray[np.float32], sampling_rate: float) -> NDArra
         np.flatnonzero(sudden & (later > _LEADS_AT_ONCE * SPIKE_MV)), n_places
     )
     starts = np.arange(deviation.size, step=deviation.shape[-1]).reshape(deviation.shape[:2])
-    at = starts[numbers].T + places
-    rises = line.take(at + (quiet + rise)) - line.take(at + quiet)
+    at = starts[0][:, np.newaxis] + (starts[:, 0].take(numbers) + places)
+    rises = line[quiet + rise :].take(at) - line[quiet:].take(at)
     possible = _stand_at_once(np.abs(rises, out=rises))
     heights = _heights(line, at[:, possible], quiet, rise, fall)
     spikes = numbers[possible][_stand_at_once(heights)]
@@ -91,7 +91,7 @@ def pacing_marks(deviation: NDArray[np.float32], sampling_rate: float) -> NDArra
 
 def _stand_at_once(heights: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Where in as many leads as count heights (n_leads, n_places) are those of spikes."""
-    stand: NDArray[np.bool_] = np.count_nonzero(heights > SPIKE_MV, axis=0) >= _LEADS_AT_ONCE
+    stand: NDArray[np.bool_] = (heights > SPIKE_MV).sum(axis=0) >= _LEADS_AT_ONCE
     return stand
 
 
@@ -99,8 +99,8 @@ def _heights(
     line: NDArray[np.float32], at: NDArray[np.intp], quiet: int, rise: int, fall: int
 ) -> NDArray[np.float32]:
     """How high spikes stand that are to begin after so many quiet samples, in mV; shape of `at`."""
-    before, start = line.take(at), line.take(at + quiet)
-    top, after = line.take(at + (quiet + rise)), line.take(at + (quiet + rise + fall))
+    before, start = line.take(at), line[quiet:].take(at)
+    top, after = line[quiet + rise :].take(at), line[quiet + rise + fall :].take(at)
     sign = np.sign(top - start)
     height = np.minimum(sign * (top - start), _FALL_WEIGHT * sign * (top - after))
     stands: NDArray[np.float32] = height - np.float32(_QUIET_WEIGHT) * np.abs(start - before)

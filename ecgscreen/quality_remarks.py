@@ -81,10 +81,10 @@ def lead_remarks(
     if sampling_rate >= quality_pacing.MIN_SAMPLING_RATE:
         marks[Remark.PACING] = pacing_marks(deviation, sampling_rate)
     noted: list[Marks] = [()] * len(deviation)
-    for remark, mask in marks.items():
-        for number in np.flatnonzero(mask.any(axis=1)).tolist():
-            rows = tuple(np.flatnonzero(mask[number]).tolist())
-            noted[number] = (*noted[number], Noted(remark, rows))
+    remarks, masks = list(marks), np.stack(list(marks.values()))
+    for place, number in np.argwhere(masks.any(axis=2)).tolist():
+        rows = tuple(np.flatnonzero(masks[place, number]).tolist())
+        noted[number] = (*noted[number], Noted(remarks[place], rows))
     return noted
 
 
