@@ -176,5 +176,5 @@ def _as_it_is(row: RecordResult, _embeddings: NDArray[np.float32]) -> RecordResu
 
 
 def _windows(record: PreparedRecord) -> Windows:
-    windows = record.prepared.windows
-    return windows, record.prepared.lead_mask[np.newaxis].repeat(len(windows), axis=0)
+    windows, lead_mask = record.prepared.windows, record.prepared.lead_mask[np.newaxis]
+    return windows, lead_mask if len(windows) == 1 else lead_mask.repeat(len(windows), axis=0)

@@ -61,7 +61,7 @@ class LongRecording:
 
 def is_announced_long(found: Found) -> bool:
     """Whether a recording is long as far as that shows without reading it."""
-    n_bytes = sum(file.size for file in found.files)
+    n_bytes = sum([file.size for file in found.files])
     if found.files and n_bytes <= PEEK_BYTES:
         return False
     return announced_duration_s(found.path, found.root) > LONG_S

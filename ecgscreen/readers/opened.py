@@ -77,6 +77,8 @@ class OpenedFiles:
             The folder given to the scan; names are relative to it.
         """
         prefix = f"{root}/"
+        if not self._not_read and self._stamps.keys() <= {prefix + file.name for file in listed}:
+            return listed  # as nearly always
         if self._not_read:
             missing = {_relative(path, prefix) for path in self._not_read}
             listed = tuple(

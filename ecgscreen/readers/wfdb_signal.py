@@ -157,7 +157,8 @@ def _read_frames(
         if offset and path.casefold().endswith(".mat"):
             _require_matlab_int16(file.read(min(offset, _MATLAB_HEADER.size)))
         content = file.read((stop - first) * frame_bytes, offset + first * frame_bytes)
-    return np.frombuffer(content, _INT16).reshape(stop - first, n_signals), n_samples
+    # As `np.frombuffer` and a reshape, at once.
+    return np.ndarray((stop - first, n_signals), _INT16, content), n_samples
 
 
 def _checked_length(file: InsideFile, n_signals: int, n_samples: int | None, offset: int) -> int:
