@@ -115,7 +115,7 @@ def lead_faults(
     }
     faults: list[list[LeadFault | None]] = [[None] * n_leads for _ in range(n_recordings)]
     names = list(masks)
-    for fault, recording, lead in np.argwhere(np.stack(list(masks.values()))).tolist():
+    for fault, recording, lead in np.argwhere(np.array(list(masks.values()))).tolist():
         faults[recording][lead] = faults[recording][lead] or names[fault]
     return faults
 

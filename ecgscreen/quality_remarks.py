@@ -81,7 +81,7 @@ def lead_remarks(
     if sampling_rate >= quality_pacing.MIN_SAMPLING_RATE:
         marks[Remark.PACING] = pacing_marks(deviation, sampling_rate)
     noted: list[Marks] = [()] * len(deviation)
-    remarks, masks = list(marks), np.stack(list(marks.values()))
+    remarks, masks = list(marks), np.array(list(marks.values()))
     for place, number in np.argwhere(masks.any(axis=2)).tolist():
         rows = tuple(np.flatnonzero(masks[place, number]).tolist())
         noted[number] = (*noted[number], Noted(remarks[place], rows))
