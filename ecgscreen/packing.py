@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
-from itertools import pairwise
+from itertools import chain, islice, pairwise, starmap
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,7 +23,7 @@ from ecgscreen.stamp import FileStamp
 _NAMES = [field.name for field in fields(RecordResult)]
 _FIRST_ARRAY = _NAMES.index("window_starts_s")
 _before = attrgetter(*_NAMES[:_FIRST_ARRAY])
-_behind = attrgetter(*_NAMES[_FIRST_ARRAY + 2 :])
+_behind = attrgetter(*_NAMES[_NAMES.index("files") + 1 :])
 _PLAIN_PATH = type(Path())
 
 PackedFound: TypeAlias = tuple[tuple[Any, ...] | RecordResult, ...]
@@ -55,7 +55,7 @@ def _fields(found: Found) -> tuple[Any, ...]:
 def _from_fields(path: Path | str, root: Path, name: str, *others: Any) -> Found:
     problem, files, objects = others
     path = Path(path) if isinstance(path, str) else path
-    return Found(path, root, name, problem, tuple(map(FileStamp._make, files)), objects)
+    return Found(path, root, name, problem, tuple(starmap(FileStamp, files)), objects)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,13 +65,17 @@ class PackedRows:
     Attributes
     ----------
     before, behind
-        Of each row, the fields of `RecordResult` before and behind its arrays.
+        Of each field of `RecordResult` before its arrays, and behind `files`, its n values.
     n_windows
         int64, shape (n,).
     window_starts_s
         float32, shape (sum of n_windows,): a row's behind those of the row before it.
     embeddings
         float16, shape (sum of n_windows, D), likewise.
+    n_files
+        How many each row has.
+    files
+        Of each field of `FileStamp` its values, in the order of the rows.
     """
 
     before: tuple[tuple[Any, ...], ...]
@@ -79,6 +83,8 @@ class PackedRows:
     n_windows: NDArray[np.int64]
     window_starts_s: NDArray[np.float32]
     embeddings: NDArray[np.float16]
+    n_files: list[int]
+    files: tuple[tuple[Any, ...], ...]
 
 
 def pack_rows(rows: Iterable[RecordResult]) -> PackedRows:
@@ -86,8 +92,8 @@ def pack_rows(rows: Iterable[RecordResult]) -> PackedRows:
     rows = tuple(rows)
     with_windows = [row for row in rows if row.n_windows]
     return PackedRows(
-        before=tuple(map(_before, rows)),
-        behind=tuple(map(_behind, rows)),
+        before=_columns(map(_before, rows)),
+        behind=_columns(map(_behind, rows)),
         n_windows=np.array([row.n_windows for row in rows], np.int64),
         window_starts_s=np.concatenate(
             [np.empty(0, np.float32), *(row.window_starts_s for row in with_windows)]
@@ -95,14 +101,24 @@ def pack_rows(rows: Iterable[RecordResult]) -> PackedRows:
         embeddings=np.concatenate([row.embeddings for row in with_windows])
         if with_windows
         else np.empty((0, 0), np.float16),
+        n_files=[len(row.files) for row in rows],
+        files=_columns(chain.from_iterable([row.files for row in rows])),
     )
 
 
 def unpack_rows(packed: PackedRows) -> Iterator[RecordResult]:
     """Yield the rows, in their order. Their arrays are parts of the packed ones."""
-    ends: list[int] = np.cumsum(packed.n_windows).tolist()
-    each = zip(packed.before, packed.behind, pairwise([0, *ends]), strict=True)
-    for before, behind, (first, end) in each:
-        starts_s, embeddings = packed.window_starts_s[first:end], packed.embeddings[first:end]
-        row: tuple[Any, ...] = (*before, starts_s, embeddings, *behind)
-        yield RecordResult(*row)
+    windows = list(pairwise([0, *np.cumsum(packed.n_windows).tolist()]))
+    stamps = starmap(FileStamp, zip(*packed.files, strict=True))
+    columns: tuple[Iterable[Any], ...] = (
+        *packed.before,
+        [packed.window_starts_s[first:end] for first, end in windows],
+        [packed.embeddings[first:end] for first, end in windows],
+        [tuple(islice(stamps, n)) for n in packed.n_files],
+        *packed.behind,
+    )
+    return starmap(RecordResult, zip(*columns, strict=True))
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> tuple[tuple[Any, ...], ...]:
+    return tuple(zip(*rows, strict=True))

@@ -32,13 +32,16 @@ def scored(path: str, n_windows: int) -> RecordResult:
 
 
 BAD = not_scored("c", Status.ERROR, SkipReason.TRUNCATED, "3 of 12 bytes", (FileStamp("c", 3, 9),))
+GONE = not_scored("d", Status.VANISHED, SkipReason.GONE)
 
 
 def sent(packed: Any) -> Any:
     return pickle.loads(pickle.dumps(packed))
 
 
-@pytest.mark.parametrize("made", [[], [BAD], [scored("a", 2), BAD, scored("b\udcff", 1)]])
+@pytest.mark.parametrize(
+    "made", [[], [BAD], [GONE], [scored("a", 2), BAD, GONE, scored("b\udcff", 1)]]
+)
 def test_rows(made: list[RecordResult]) -> None:
     found = list(unpack_rows(sent(pack_rows(made))))
     assert len(found) == len(made)
