@@ -63,9 +63,9 @@ class FolderListing:
         self._look = look
         self._folder = look.folder
         self._root = look.root
-        self._headers: set[str] = set()
+        self._headers: dict[str, str] = {}  # with their stems, as the signal files
         self._header_stems: set[str] = set()
-        self._signals: set[str] = set()
+        self._signals: dict[str, str] = {}
         self._others: set[str] = set()
         self._entries: list[Entry] = []
         self._n_ignored = 0
@@ -86,8 +86,8 @@ class FolderListing:
             else:
                 self._entries.append(Entry(name, shown_name(name) + "/", None, is_folder=True))
         elif suffix in SIGNAL_SUFFIXES:
-            self._signals.add(name)
-        elif is_archive(name):
+            self._signals[name] = stem
+        elif not is_recording and is_archive(name):
             shown = shown_name(name) + "/"  # a folder, to be in order
             self._entries.append(Entry(name + "/", shown, None, (name,), is_archive=True))
         elif not is_recording:
@@ -99,17 +99,16 @@ class FolderListing:
                 name, SkipReason.NOT_A_FILE, "it is a pipe, a socket or a device, expected a file"
             )
         else:
-            self._headers.add(name)
+            self._headers[name] = stem
 
     def entries(self) -> tuple[list[Entry], int]:
         """What was found, sorted, and the number of files that are no recordings."""
         signals: dict[str, list[str]] = {}
         for name in sorted(self._signals):
-            signals.setdefault(_split(name)[0], []).append(name)
-        files_of = {name: (name, *signals.get(_split(name)[0], ())) for name in self._headers}
-        for name in self._headers - self._segments(files_of):
-            files = files_of[name]
-            self._entries.append(Entry(name, shown_name(name), None, files))
+            signals.setdefault(self._signals[name], []).append(name)
+        files_of = {name: (name, *signals.get(stem, ())) for name, stem in self._headers.items()}
+        for name in files_of.keys() - self._segments(files_of):
+            self._entries.append(Entry(name, shown_name(name), None, files_of[name]))
         packed = {name for name in self._others if decompressed_name(name) != name}
         tables = {name for name in self._others if self._has_side_car(name)}
         for name in tables - packed:
@@ -139,7 +138,8 @@ class FolderListing:
     def _add_compressed(self, packed: set[str], tables: set[str]) -> None:
         """Take compressed files, but none that is a copy, or a part, of what has a row."""
         with_row = {file for entry in self._entries for file in entry.files}
-        with_row |= self._headers | self._signals  # those too that another recording's row is for
+        # Those too that another recording's row is for.
+        with_row |= self._headers.keys() | self._signals.keys()
         copies = {name for name in packed if decompressed_name(name) in with_row}
         self._n_ignored += len(copies)
         plain = {name: _split(decompressed_name(name)) for name in packed - copies}
@@ -195,7 +195,7 @@ class FolderListing:
 
     def _orphans(self, files_of: Mapping[str, Sequence[str]]) -> set[str]:
         """Signal files that no header of the folder names."""
-        orphans = {name for name in self._signals if _split(name)[0] not in self._header_stems}
+        orphans = {name for name, stem in self._signals.items() if stem not in self._header_stems}
         named = self._look.named(orphans, files_of)
         # A header may name what is no signal file, but a recording of another format.
         return orphans - {one for one, inside in self._look.recordings(named) if not inside}
