@@ -57,6 +57,8 @@ class JsonLines:
 
     def done(self, result: RecordResult) -> None:
         """Write a row as it is made."""
+        if self._stream is None:  # asked for every row, hence before anything is made of it
+            return
         self._write(
             "record",
             {
