@@ -66,7 +66,7 @@ class RunStore(StoredRows):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(folder, manifest)
-        self._writable = False
+        self._run: int | None = None  # the number of the one in progress
         self._pending = NextShard(clock)
         self._embedding_size = 0
 
@@ -176,7 +176,7 @@ class RunStore(StoredRows):
                 attachments=entries,
             )
             self._manifest.write(self.folder / NEXT_MANIFEST)
-        self._writable = True
+        self._run = number
 
     def update_run(self, **known: JsonValue) -> None:
         """Say more of the run in progress; written with the next shard, or at the end."""
@@ -263,7 +263,7 @@ class RunStore(StoredRows):
             If the folder cannot be written.
         """
         self.flush()
-        self._writable = False
+        self._run = None
         self._compact()
         with storing(self.folder):
             self._manifest.write(self.folder / MANIFEST)
@@ -275,11 +275,11 @@ class RunStore(StoredRows):
             sync(self.folder)  # after a power cut, what was to go would be there again
 
     def _row(self, result: RecordResult, run: int | None, made_s: float | None) -> StoredRow:
-        if not self._writable:
+        if self._run is None:
             raise StoreError(f"{self.folder}: the run is finished, nothing can be added")
         return StoredRow(
             result,
-            number_of(self.runs[-1]) if run is None else run,
+            self._run if run is None else run,
             time.time() if made_s is None else made_s,
         )
 

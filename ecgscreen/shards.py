@@ -115,6 +115,8 @@ def encode_shard(rows: Sequence[StoredRow], columns: RowColumns) -> bytes:
         else np.empty((0, 0), np.float16)
     )
     starts = [np.empty(0, np.float32), *(result.window_starts_s for result in with_windows)]
+    n_unlisted = np.zeros(len(rows), np.int32)
+    n_unlisted[columns.unlisted_rows] = [_n_unlisted(results[n]) for n in columns.unlisted_rows]
     buffer = io.BytesIO()
     np.savez(
         buffer,
@@ -122,7 +124,7 @@ def encode_shard(rows: Sequence[StoredRow], columns: RowColumns) -> bytes:
         key=columns.key,
         stamp=columns.stamp,
         state=columns.state,
-        n_unlisted=np.array([_n_unlisted(result) for result in results], np.int32),
+        n_unlisted=n_unlisted,
         run=columns.run,
         made_s=np.array([row.made_s for row in rows], np.float64),
         sampling_rate=np.array([result.sampling_rate for result in results], np.float64),
@@ -157,7 +159,7 @@ def _runs(phrases: tuple[str, ...]) -> list[tuple[str, int]]:
 
 
 def _n_unlisted(result: RecordResult) -> int:
-    return sum(not file.listed for file in result.files)
+    return sum([not file.listed for file in result.files])
 
 
 def unlisted_names(files: Iterable[Iterable[Any]]) -> str:

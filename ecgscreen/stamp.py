@@ -49,7 +49,7 @@ def stamp_of(path: str, name: str, *, listed: bool = True) -> FileStamp:
 
 def stamp_digest(files: Iterable[FileStamp]) -> bytes:
     """Return `DIGEST_BYTES` that are the same for the same names, sizes and times."""
-    text = "".join(f"{name}\0{size}\0{mtime_ns}\n" for name, size, mtime_ns, _ in files)
+    text = "".join([f"{name}\0{size}\0{mtime_ns}\n" for name, size, mtime_ns, _ in files])
     content = text.encode("utf-8", "surrogateescape")
     return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
 
