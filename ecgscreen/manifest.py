@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -95,8 +95,12 @@ class Manifest:
 
     def write(self, path: Path) -> None:
         """Publish the manifest as JSON."""
-        document = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
-        publish_json(path, document)
+        known = {
+            **vars(self),
+            "shards": [vars(entry) for entry in self.shards],
+            "attachments": {what: vars(entry) for what, entry in self.attachments.items()},
+        }
+        publish_json(path, {"format": FORMAT, "format_version": FORMAT_VERSION, **known})
 
 
 def read_manifest(path: Path) -> Manifest:
