@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ecgscreen.crew_size import FEW, most_workers
 from ecgscreen.errors import EngineError
 from ecgscreen.found import Found
+from ecgscreen.garbage import expect_work
 from ecgscreen.long_recording import LongPreparation, LongRecording
 from ecgscreen.objects.ahead import fetching_ahead
 from ecgscreen.preparation import PreparedRecord, prepare_recordings
@@ -70,6 +71,7 @@ class EmbedderHere:
 
     def rows(self, found: Iterable[Found]) -> Generator[RecordResult, None, None]:
         """See `Embedder`."""
+        expect_work()
         workers = self._workers
         if workers is None:
             stream = iter(found)

@@ -15,7 +15,6 @@ from ecgscreen.crew_ahead import CrewAhead
 from ecgscreen.discover import Discovery
 from ecgscreen.embedding import Embedder
 from ecgscreen.errors import NotScoredError, UsageError
-from ecgscreen.garbage import expect_work
 from ecgscreen.growing import Growth, open_store
 from ecgscreen.lock import locked
 from ecgscreen.objects.address import is_object
@@ -209,7 +208,6 @@ def _grow(
     listener: Listener,
 ) -> None:
     """Add to a store what the folders hold that is new or changed."""
-    expect_work()
     growth = Growth(
         store,
         # A strict run that kept a failure would not notice it.

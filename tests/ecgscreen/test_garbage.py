@@ -24,7 +24,7 @@ def as_before() -> Iterator[None]:
     gc.unfreeze()
 
 
-def test_a_scan_that_works_looks_as_often_as_python_does(
+def test_a_process_that_reads_recordings_looks_as_often_as_python_does(
     run: Run, bundle_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     as_ever = gc.get_threshold()
@@ -34,7 +34,7 @@ def test_a_scan_that_works_looks_as_often_as_python_does(
         seen.append(gc.get_threshold()[0])
         garbage.expect_work()
 
-    monkeypatch.setattr("ecgscreen.scan.expect_work", noted)
+    monkeypatch.setattr("ecgscreen.embedding.expect_work", noted)
     write_dataset(tmp_path / "records", 2, seed=1, sampling_rate=100.0)
     gc.disable()  # as `ecgscreen.__main__` leaves it
     arguments = ("--labels", "rhythm", "--bundle", bundle_dir, "--out", tmp_path / "out")
