@@ -45,7 +45,8 @@ class Shard:
             unlisted=np.array(names, np.dtypes.StringDType()),
         )
         self._ends = np.cumsum(self.n_windows)
-        self._lead_tuples: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._last_leads: list[str] = []
+        self._lead_names: tuple[str, ...] = ()
         self._check()
 
     def __len__(self) -> int:
@@ -101,23 +102,23 @@ class Shard:
     ) -> RecordResult:
         # One line at a time: what is decoded is still in the processor's cache when it is used.
         columns = _DECODER.decode(self._lines[row])
-        path, record_id, status, reason, detail, quality, leads, notes, *long = columns[:-3]
-        acquired, sha256, files = columns[-3:]
+        path, record_id, status, reason, detail, quality, leads, notes, *rest = columns
+        *long, acquired, sha256, files = rest
         "".join((path, record_id, reason, detail, quality, acquired, sha256, *notes))  # all texts
         # Nearly all records have the same twelve leads: one tuple serves them all.
-        names = tuple(leads)
-        if names not in self._lead_tuples:
-            "".join(names)
+        if leads != self._last_leads:
+            "".join(leads)
+            self._last_leads, self._lead_names = leads, tuple(leads)
         return RecordResult(
             path,
             record_id,
-            Status(status),
+            _STATUSES[status],
             reason,
             detail,
             quality,
             sampling_rate,
             duration_s,
-            self._lead_tuples.setdefault(names, names),
+            self._lead_names,
             tuple(notes),
             window_starts_s,
             embeddings,
@@ -191,3 +192,4 @@ def _first_two(line: str) -> tuple[str, str]:
 
 
 _DECODER = json.JSONDecoder()
+_STATUSES = {status.value: status for status in Status}
