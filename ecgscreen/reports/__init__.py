@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from ecgscreen.publish import (
     sha256_of,
     storing,
 )
-from ecgscreen.reports.beside import Beside
+from ecgscreen.reports.beside import Beside, Forms, WriterBeside
 from ecgscreen.reports.blocks import ReportWriter, scored_blocks
 from ecgscreen.reports.content import Report
 from ecgscreen.reports.csv import CsvReport
@@ -57,7 +56,7 @@ def write_reports(
 ) -> RunSummary:
     """Write all reports of a run and publish them by rename.
 
-    One pass over the store serves all forms; two, at the same time, where another process helps.
+    One pass over the store serves all forms, also those that another process writes.
     While it lasts, and if it fails, the reports of the run before stay whole, all of them.
 
     Parameters
@@ -92,14 +91,14 @@ def write_reports(
         ):
             parts = dict(zip(names, files, strict=True))
             page = HtmlReport(parts[PAGE], report, tally, beside)
-            for_programs = {name: parts[name] for name in PROGRAM_REPORTS}
+            for_programs = {parts[name]: form for name, form in PROGRAM_REPORTS.items()}
             if beside is None:
                 _write_rows(report, for_programs, tally, inputs, page)
             else:
-                errand = partial(_write_rows_beside, beside.report, for_programs)
-                written = beside.helper.begin(errand)
-                _write_rows(report, {}, tally, inputs, page)
-                written()
+                others = WriterBeside(beside, for_programs)
+                _write_rows(report, {}, tally, inputs, page, others)
+                if not others.finished():
+                    _write_rows(report, for_programs)
             summary = replace(tally.summary(), fail_if_empty=fail_if_empty)
             if report.provenance.rows:
                 n_new, n_new_scored = report.provenance.n_new
@@ -112,23 +111,16 @@ def write_reports(
     return summary
 
 
-def _write_rows(report: Report, forms: Mapping[str, Path], *others: ReportWriter) -> None:
-    """Write the forms for programs into some files, and give the rows to others, in one pass."""
+def _write_rows(report: Report, forms: Forms, *others: ReportWriter) -> None:
+    """Write some forms into their files, and give the rows to others, in one pass."""
     with ExitStack() as open_files:
         writers = [
             open_files.enter_context(closing(writer))
-            for writer in chain(
-                others, (PROGRAM_REPORTS[name](forms[name], report) for name in forms)
-            )
+            for writer in chain(others, (form(path, report) for path, form in forms.items()))
         ]
         for block in scored_blocks(report):
             for writer in writers:
                 writer.write(block)
-
-
-def _write_rows_beside(report: Callable[[], Report], forms: Mapping[str, Path]) -> None:
-    with expecting_blocks():
-        _write_rows(report(), forms)
 
 
 @contextmanager

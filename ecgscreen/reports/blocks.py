@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import cached_property
+from operator import attrgetter
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,21 @@ from ecgscreen.scoring import (
     score,
     worst_windows,
 )
+
+TOLD = (
+    "path",
+    "record_id",
+    "status",
+    "reason",
+    "detail",
+    "quality",
+    "sampling_rate",
+    "duration_s",
+    "acquired",
+    "leads",
+    "notes",
+)
+"""Of a `RecordResult`, what the forms for programs have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +103,15 @@ class ScoredBlock:
     windows: ScoredWindows = field(repr=False)
     worst_start_s: NDArray[np.float32]
     is_new: NDArray[np.bool_]
+
+    @cached_property
+    def columns(self) -> Mapping[str, Sequence[Any]]:
+        """What programs are told of the recordings: n values of each of `TOLD`."""
+        return {name: list(map(attrgetter(name), self.results)) for name in TOLD}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the recordings out: another process, which writes for programs, needs no more."""
+        return {**vars(self), "results": [], "columns": self.columns}
 
 
 class ReportWriter(Protocol):

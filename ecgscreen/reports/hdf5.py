@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from ecgscreen.reports.blocks import ScoredBlock
 from ecgscreen.reports.content import Report
 from ecgscreen.reports.notices import notices
 from ecgscreen.reports.provenance import software_versions
-from ecgscreen.results import RecordResult, report_text
+from ecgscreen.results import report_text
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -136,9 +136,9 @@ class Hdf5Report:
     def write(self, block: ScoredBlock) -> None:
         """Write the block's rows."""
         self._raw.check()
-        rows = slice(block.first, block.first + len(block.results))
+        rows = slice(block.first, block.first + len(block.scores))
         for each in _RECORDS:
-            self._file[f"records/{each.name}"][rows] = _column(each, _values(each, block.results))
+            self._file[f"records/{each.name}"][rows] = _column(each, _values(each, block.columns))
         self._file["scores"][rows] = block.scores
         self._file["percentiles"][rows] = block.percentiles
         if self._calibrated:
@@ -238,16 +238,17 @@ def _fill_value(field: _Field) -> float | int | None:
     return float("nan") if np.issubdtype(field.dtype, np.floating) else 0
 
 
-def _values(field: _Field, results: list[RecordResult]) -> list[Any]:
+def _values(field: _Field, columns: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
     if field.name == "not_judged":  # not stored: the rate says it
-        texts = {rate: ", ".join(not_judged(rate)) for rate in {r.sampling_rate for r in results}}
-        return [texts[result.sampling_rate] for result in results]
-    values = list(map(attrgetter(field.name), results))
+        rates = columns["sampling_rate"]
+        texts = {rate: ", ".join(not_judged(rate)) for rate in set(rates)}
+        return [texts[rate] for rate in rates]
     joint = {"leads": " ", "notes": "; "}.get(field.name)
+    values = columns[field.name]
     return values if joint is None else list(map(joint.join, values))
 
 
-def _column(field: _Field, values: list[Any]) -> NDArray[Any]:
+def _column(field: _Field, values: Sequence[Any]) -> NDArray[Any]:
     if field.dtype is not str:
         return np.array(values, field.dtype)
     column = np.empty(len(values), object)

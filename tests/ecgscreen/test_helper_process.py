@@ -15,12 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from ecgscreen import stored_rows
 from ecgscreen.bundle import default_bundle
 from ecgscreen.embedding import Preparing
 from ecgscreen.errors import StoreError
 from ecgscreen.helper_process import HelperProcess
 from ecgscreen.preprocess import PreprocessConfig
 from ecgscreen.reports import PAGE, ROW_REPORTS, Beside, Report, write_reports
+from ecgscreen.reports.blocks import ScoredBlock
 from ecgscreen.reports.html import HtmlReport
 from ecgscreen.run_store import RunStore
 from ecgscreen.scan import ScanOptions, scan
@@ -163,26 +165,32 @@ def test_reports_are_the_same_to_the_byte(
     monkeypatch.setattr(HtmlReport, "close", close_when_it_is_free)
     monkeypatch.setattr(HelperProcess, "begin", begin_noting)
     write_reports(report, tmp_path / "helped", beside=beside(helper, report))
-    assert len(errands) == 2, "it wrote the rows, and drew strips"
+    assert len(errands) == 4, "it opened, wrote and closed what has rows, and drew strips"
     assert contents(tmp_path / "helped") == contents(tmp_path / "alone")
 
 
+@pytest.mark.parametrize("first", [0, 10], ids=["at once", "between two blocks"])
 def test_reports_are_the_same_when_the_helper_is_killed(
-    helper: HelperProcess, report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    first: int,
+    helper: HelperProcess,
+    report: Report,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(stored_rows, "BLOCK_RECORDS", 5)
+    write_reports(report, tmp_path / "alone")
     write = HtmlReport.write
 
-    def write_and_kill(page: HtmlReport, *block: object) -> None:
-        for process in active_children():
-            process.kill()
-            process.join()
-        write(page, *block)  # type: ignore[arg-type]  # what it was called with
+    def write_and_kill(page: HtmlReport, block: ScoredBlock) -> None:
+        if block.first == first:
+            for process in active_children():
+                process.kill()
+                process.join()
+        write(page, block)
 
     monkeypatch.setattr(HtmlReport, "write", write_and_kill)
     write_reports(report, tmp_path / "helped", beside=beside(helper, report))
     assert active_children() == []
-    monkeypatch.undo()
-    write_reports(report, tmp_path / "alone")
     assert contents(tmp_path / "helped") == contents(tmp_path / "alone")
 
 
