@@ -251,8 +251,11 @@ def _values(field: _Field, columns: Mapping[str, Sequence[Any]]) -> Sequence[Any
 def _column(field: _Field, values: Sequence[Any]) -> NDArray[Any]:
     if field.dtype is not str:
         return np.array(values, field.dtype)
-    column = np.empty(len(values), object)
-    column[:] = list(map(report_text, map(str, values)))
+    texts = list(map(str, values))
+    if report_text(joined := "".join(texts)) != joined:  # hardly ever, and quick to ask
+        texts = list(map(report_text, texts))
+    column = np.empty(len(texts), object)
+    column[:] = texts
     return column
 
 

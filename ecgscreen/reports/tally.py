@@ -130,7 +130,7 @@ class Tally:
 
     def write(self, block: ScoredBlock) -> None:
         """Count the block's rows."""
-        self._by_status.update(result.status for result in block.results)
+        self._by_status.update(block.columns["status"])
         raised = block.flags == 1
         self._n_flagged += int(raised.any(axis=1).sum())
         self._n_with_finding += int(raised[:, self._is_finding].any(axis=1).sum())

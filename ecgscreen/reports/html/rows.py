@@ -7,11 +7,11 @@ import json
 import math
 import tempfile
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from ecgscreen.reports.blocks import ScoredBlock
 from ecgscreen.reports.content import Report
 from ecgscreen.reports.diagnosis_row import SEVERITIES
 from ecgscreen.reports.html.words import Words, load_words
-from ecgscreen.results import RecordResult, Status, printable
+from ecgscreen.results import Status, printable
 
 STATUSES = tuple(Status)
 _STATUS_NUMBERS = {status: number for number, status in enumerate(STATUSES)}
@@ -105,26 +105,7 @@ class RowStore:
         """Add the block's rows."""
         # Stable: findings first.
         flagged = [sorted(each, key=self._normal.__getitem__) for each in block.flagged]
-        values = zip(
-            _shown(block.scores, 1000),
-            _shown(block.percentiles, 10),
-            _shown(block.probabilities, 1000),
-            strict=True,
-        )
-        each_row = zip(block.results, flagged, values, block.is_new.tolist(), strict=True)
-        lines = [
-            self._encode(
-                _row(
-                    result,
-                    self._said,
-                    worst_first,
-                    _start(block, number, worst_first[0]) if worst_first else None,
-                    shown,
-                    is_new=is_new,
-                )
-            )
-            for number, (result, worst_first, shown, is_new) in enumerate(each_row)
-        ]
+        lines = list(map(self._encode, _rows(block, self._said, flagged)))
         content = "".join([f"{line}\n" for line in lines]).encode("ascii")
         self._file.write(content)
         self._sha256.update(content)
@@ -132,7 +113,7 @@ class RowStore:
         lengths = np.array([len(line) + 1 for line in lines], np.int64)
         self._ends.frombytes((end + lengths.cumsum()).tobytes())
         self._is_old.frombytes((~block.is_new).tobytes())
-        self.has_acquired |= any(result.acquired for result in block.results)
+        self.has_acquired |= any(block.columns["acquired"])
         self._rank(block, flagged)
 
     def worst_first(self, n: int) -> Iterator[bytes]:
@@ -180,7 +161,7 @@ class RowStore:
 
     def _rank(self, block: ScoredBlock, flagged: list[list[int]]) -> None:
         """Remember what the block's rows are ordered by."""
-        is_scored = [result.status is Status.SCORED for result in block.results]
+        is_scored = [status is Status.SCORED for status in block.columns["status"]]
         is_flagged = np.array([bool(each) for each in flagged], np.bool_)
         urgency = np.where(is_scored, len(SEVERITIES) + 1 + is_flagged, len(SEVERITIES))
         percentile, margin = np.zeros((2, len(flagged)), np.float32)
@@ -207,40 +188,44 @@ class _Said:
         self.leads: Callable[[tuple[str, ...]], str] = remembered(" ".join)
         self.notes = remembered(lambda notes: printable("; ".join(map(words.note, notes))))
         self.number = remembered(lambda value: None if math.isnan(value) else round(value, 3))
+        self.has_no_amplitude = remembered(
+            lambda notes: int(any(note.endswith(AMPLITUDE_UNKNOWN) for note in notes))
+        )
 
 
-def _row(
-    result: RecordResult,
-    said: _Said,
-    flagged: list[int],
-    start_s: float | None,
-    values: tuple[list[int | None], list[int | None], list[int | None]],
-    *,
-    is_new: bool,
-) -> Row:
-    scores, percentiles, probabilities = values
-    name = printable(result.path)
-    return Row(
-        name=name,
-        record_id=result.record_id,
-        status=_STATUS_NUMBERS[result.status],
-        reason=said.reason(result.reason),
-        detail=said.detail(result) if result.detail else "",
-        quality=said.quality(result.quality),
-        leads=said.leads(result.leads),
-        notes=said.notes(result.notes),
-        length_s=said.number(result.duration_s),
-        rate=said.number(result.sampling_rate),
-        flagged=flagged,
-        scores=scores,
-        percentiles=percentiles,
-        probabilities=probabilities,
-        start_s=start_s,
-        path="" if name == result.path else result.path,
-        is_new=int(is_new),
-        acquired=result.acquired,
-        no_amplitude=int(any(note.endswith(AMPLITUDE_UNKNOWN) for note in result.notes)),
-    )
+def _rows(
+    block: ScoredBlock, said: _Said, flagged: list[list[int]]
+) -> Iterator[tuple[object, ...]]:
+    """The fields of a block's recordings, as `Row` has them."""
+    told = block.columns
+    names = list(map(printable, told["path"]))
+    columns: dict[str, Iterable[object]] = {
+        "name": names,
+        "record_id": told["record_id"],
+        "status": map(_STATUS_NUMBERS.__getitem__, told["status"]),
+        "reason": map(said.reason, told["reason"]),
+        "detail": [said.detail(result) if result.detail else "" for result in block.results],
+        "quality": map(said.quality, told["quality"]),
+        "leads": map(said.leads, told["leads"]),
+        "notes": map(said.notes, told["notes"]),
+        "length_s": map(said.number, told["duration_s"]),
+        "rate": map(said.number, told["sampling_rate"]),
+        "flagged": flagged,
+        "scores": _shown(block.scores, 1000),
+        "percentiles": _shown(block.percentiles, 10),
+        "probabilities": _shown(block.probabilities, 1000),
+        "start_s": [
+            _start(block, number, worst_first[0]) if worst_first else None
+            for number, worst_first in enumerate(flagged)
+        ],
+        "path": [
+            "" if name == path else path for name, path in zip(names, told["path"], strict=True)
+        ],
+        "is_new": block.is_new.astype(int).tolist(),
+        "acquired": told["acquired"],
+        "no_amplitude": map(said.has_no_amplitude, told["notes"]),
+    }
+    return zip(*(columns[field] for field in Row._fields), strict=True)
 
 
 def _start(block: ScoredBlock, number: int, worst: int) -> float:
@@ -260,14 +245,13 @@ def _start(block: ScoredBlock, number: int, worst: int) -> float:
 
 def _shown(values: NDArray[np.float32], factor: int) -> list[list[int | None]]:
     """Whole numbers of every row, None for NaN; nothing where all of a row are."""
-    known = ~np.isnan(values)
-    whole = np.rint(np.where(known, values, 0).astype(np.float64) * factor).astype(np.int64)
-    shown: list[list[int | None]] = whole.tolist()
-    n_known = known.sum(axis=1)
-    for row in np.flatnonzero(n_known < values.shape[1]).tolist():
-        shown[row] = (
-            [value if ok else None for value, ok in zip(shown[row], known[row], strict=True)]
-            if n_known[row]
-            else []
-        )
+    unknown = np.isnan(values)
+    whole = np.rint(np.where(unknown, 0, values).astype(np.float64) * factor)
+    integers: NDArray[Any] = whole.astype(np.int64)
+    if unknown.any():
+        integers = integers.astype(object)
+        integers[unknown] = None
+    shown: list[list[int | None]] = integers.tolist()
+    for row in np.flatnonzero(unknown.all(axis=1)).tolist():
+        shown[row] = []
     return shown
