@@ -101,7 +101,10 @@ class Shard:
         embeddings: NDArray[np.float16],
     ) -> RecordResult:
         # One line at a time: what is decoded is still in the processor's cache when it is used.
-        columns = _DECODER.decode(self._lines[row])
+        line = self._lines[row]
+        columns, end = _DECODER.raw_decode(line)  # `decode` looks for blanks around it as well
+        if end != len(line):
+            raise ValueError("more than a row on its line")
         path, record_id, status, reason, detail, quality, leads, notes, *rest = columns
         *long, acquired, sha256, files = rest
         "".join((path, record_id, reason, detail, quality, acquired, sha256, *notes))  # all texts

@@ -53,7 +53,7 @@ class CsvReport:
         told = block.columns
         return zip(
             map(text_cell, told["path"]),
-            [status.value for status in told["status"]],
+            map(str, told["status"]),
             map(_reason_cell, told["reason"], told["detail"]),
             map(_common_cell, told["quality"]),
             map(" ".join, told["leads"]),
