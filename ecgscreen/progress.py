@@ -104,6 +104,11 @@ class ScanProgress:
         )
         self._task = self._progress.add_task("", total=None, not_scored=0)
 
+    @property
+    def is_bar(self) -> bool:
+        """Whether a bar is shown, which is the better for `expect`."""
+        return self._console.is_interactive
+
     def __enter__(self) -> ScanProgress:
         self._started = self._clock()
         self._due = self._started + self._every_s

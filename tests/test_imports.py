@@ -295,17 +295,19 @@ def test_info_loads_no_engine_and_no_language_model(bundle_dir: Path) -> None:
     assert not loaded & {*NEVER, "h5py"}
 
 
-def test_a_scan_with_known_labels_loads_no_torch_and_no_wfdb(
-    bundle_dir: Path, tmp_path: Path
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_scan_with_known_labels_loads_no_torch_and_no_wfdb_and_a_quiet_one_nothing_that_draws(
+    bundle_dir: Path, tmp_path: Path, quiet: bool
 ) -> None:
     write_dataset(tmp_path / "records", 3, seed=5)
     code, loaded = loaded_by(
         *("scan", str(tmp_path / "records"), "--labels", "superclass.txt"),
-        *("--out", str(tmp_path / "out"), "--bundle", str(bundle_dir)),
+        *("--out", str(tmp_path / "out"), "--bundle", str(bundle_dir), *(["-q"] * quiet)),
     )
     assert code == 0
     assert (tmp_path / "out" / "report.csv").is_file()
     assert {"openvino", "h5py"} <= loaded
+    assert ("rich" in loaded) is not quiet
     assert not loaded & (NEVER - {"openvino"})
 
 

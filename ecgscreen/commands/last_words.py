@@ -20,14 +20,14 @@ class ScanLastWords:
     Parameters
     ----------
     console
-        Where to say it; nothing is said on a quiet one.
+        Where to say it; None: nowhere.
     out
         The screening's folder.
     fresh
         Whether the scan was to begin anew, and would do so again.
     """
 
-    def __init__(self, console: Console, out: Path, *, fresh: bool) -> None:
+    def __init__(self, console: Console | None, out: Path, *, fresh: bool) -> None:
         self._console = console
         self._out = out
         self._fresh = fresh
@@ -44,6 +44,8 @@ class ScanLastWords:
 
     def __call__(self, put_away: bool) -> None:
         """As `ecgscreen.ending.ending_in_time` has it: the store has written all rows, or not."""
+        if self._console is None:
+            return
         from ecgscreen.results import printable
 
         # Not wrapped: it names a folder. And no line of the progress is left without a cursor.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -25,6 +25,8 @@ from ecgscreen.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ecgscreen.commands.last_words import ScanLastWords
     from ecgscreen.json_lines import JsonLines
     from ecgscreen.progress import ScanProgress
@@ -176,26 +178,43 @@ def scan(
         from ecgscreen.commands.last_words import ScanLastWords
         from ecgscreen.ending import ending_in_time
         from ecgscreen.json_lines import JsonLines
-        from ecgscreen.progress import ScanProgress, print_summary, stderr_console
         from ecgscreen.run_log import RunLog
         from ecgscreen.scan import scan as run_scan
 
-        console = stderr_console(quiet=quiet)
+        console = None if quiet else _console()
         stdout = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
         lines = JsonLines(stdout if json_lines else None)
         words = ScanLastWords(console, out, fresh=fresh)
-        with ending_in_time(words), RunLog(log_file) as log, ScanProgress(console) as progress:
-            if console.is_interactive and not rescore:
+        with ending_in_time(words), RunLog(log_file) as log, _progress(console) as progress:
+            if progress is not None and progress.is_bar and not rescore:
                 _count_ahead(options, progress)
             result = run_scan(options, _listener(progress, lines, log, words), ahead)
             lines.ended(result, out)
             log.ended(result)
-        print_summary(console, result.summary, result.provenance, out)
+        if console is not None:
+            from ecgscreen.progress import print_summary
+
+            print_summary(console, result.summary, result.provenance, out)
         raise typer.Exit(result.summary.exit_code)
 
 
+def _console() -> Console:
+    # A quiet scan, such as every night's, does without what draws, and without the time it takes.
+    from ecgscreen.progress import stderr_console
+
+    return stderr_console()
+
+
+def _progress(console: Console | None) -> AbstractContextManager[ScanProgress | None]:
+    if console is None:
+        return nullcontext()
+    from ecgscreen.progress import ScanProgress
+
+    return ScanProgress(console)
+
+
 def _listener(
-    progress: ScanProgress, lines: JsonLines, log: RunLog, words: ScanLastWords
+    progress: ScanProgress | None, lines: JsonLines, log: RunLog, words: ScanLastWords
 ) -> Listener:
     """Tell all of them what is done."""
     from ecgscreen.scan import Listener
@@ -207,12 +226,14 @@ def _listener(
 
     def done(result: RecordResult) -> None:
         words.done()
-        progress.done(result)
+        if progress is not None:
+            progress.done(result)
         lines.done(result)
         log.done(result)
 
     def kept() -> None:
-        progress.kept()
+        if progress is not None:
+            progress.kept()
         log.kept()
 
     return Listener(started, done, kept)
