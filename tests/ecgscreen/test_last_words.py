@@ -55,8 +55,8 @@ sys.argv[0] = 'ecgscreen'
 main()
 """
 THIRD_DONE = """
-from ecgscreen.progress import ScanProgress
-after(ScanProgress, 'done', 3, interrupt)
+from ecgscreen.run_log import RunLog
+after(RunLog, 'done', 3, interrupt)
 """
 
 
