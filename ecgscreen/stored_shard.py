@@ -115,7 +115,7 @@ class Shard:
         return RecordResult(
             path,
             record_id,
-            _STATUSES[status],
+            _STATUSES.get(status) or Status(status),  # the second says what is wrong
             reason,
             detail,
             quality,
